@@ -1,0 +1,47 @@
+//! Least-busy picking with live leases.
+//!
+//! # The problem
+//!
+//! Several deployments can answer the same request. Sending it to the one with the fewest requests in
+//! flight is the best simple rule there is, provided the counts are true: choosing and counting must be
+//! one step (or a burst lands on one deployment), and every count must end exactly once (or it leaks).
+//!
+//! # The answer
+//!
+//! A [`Fleet`] holds one count for each physical deployment. A [`Group`] names the deployments that may
+//! serve a request, with their weights; any number of groups may share a deployment, and they all see
+//! its one count. [`Group::pick`] chooses the least busy deployment and counts the request on it under
+//! one lock, and hands out a [`Lease`]. The count goes down when the lease is dropped, whatever the
+//! reason: there is no other way to give it back, and no way to give it back twice.
+//!
+//! This crate reads no clock, rolls no dice, does no I/O, never logs, never awaits and has no
+//! dependencies: what it needs to know comes in as arguments.
+//!
+//! ```
+//! use leastbusy_balance::{Fleet, Member, Pick, TieBreak, Weight};
+//!
+//! let fleet = Fleet::new();
+//! let (small, large) = (fleet.deploy(), fleet.deploy());
+//! let chat = fleet.group(
+//!     vec![Member::new(small, Weight::ONE), Member::new(large, Weight::new(3.0).unwrap())],
+//!     TieBreak::Random,
+//! );
+//!
+//! // Four requests at once: one on the small deployment, three on the one three times its weight.
+//! let leases: Vec<_> = (0..4).map(|dice| chat.pick(&Pick { dice, ..Pick::default() }).unwrap()).collect();
+//! assert_eq!((fleet.in_flight(small), fleet.in_flight(large)), (1, 3));
+//!
+//! drop(leases);
+//! assert_eq!((fleet.in_flight(small), fleet.in_flight(large)), (0, 0));
+//! ```
+
+mod dice;
+mod fleet;
+mod group;
+mod lease;
+mod load;
+
+pub use fleet::{DeploymentIndex, Fleet};
+pub use group::{Group, Member, Pick, Refusal, TieBreak};
+pub use lease::Lease;
+pub use load::Weight;

@@ -1,0 +1,1 @@
+//! An LLM gateway that sends each request to the least busy deployment.

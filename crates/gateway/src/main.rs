@@ -1,0 +1,3 @@
+//! The `leastbusy` command.
+
+fn main() {}

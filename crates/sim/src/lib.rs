@@ -1,0 +1,1 @@
+//! Virtual time over the production heart: what a fleet would have done with the same arrivals.
