@@ -1,1 +1,4 @@
 //! An LLM gateway that sends each request to the least busy deployment.
+
+pub mod config;
+pub mod provider;

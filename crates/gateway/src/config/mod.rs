@@ -1,0 +1,206 @@
+//! What the gateway is told to do: deployments, aliases, routing and door settings.
+//!
+//! A [`Config`] comes from a LiteLLM `config.yaml` (`load`) or is made in code. Either way
+//! `Config::check` lists every mistake at once; a place in a mistake is the path that the setting
+//! has in the YAML file, e.g. `model_list[0].litellm_params.api_base`.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+mod secret;
+
+pub use leastbusy_balance::TieBreak;
+pub use secret::Secret;
+
+/// Everything the gateway needs to know before it starts.
+#[derive(Debug, Clone, Default)]
+pub struct Config {
+    /// The entries of `model_list`, in file order.
+    pub deployments: Vec<Deployment>,
+    /// `router_settings.model_group_alias`: a name clients may use, and the group it leads to.
+    pub aliases: BTreeMap<String, Alias>,
+    /// `router_settings`.
+    pub router: RouterSettings,
+    /// `general_settings`.
+    pub general: GeneralSettings,
+}
+
+/// One name that leads to another model group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alias {
+    /// The model group that serves requests for the alias.
+    pub model: String,
+    /// Whether `GET /v1/models` leaves the alias out.
+    pub hidden: bool,
+}
+
+/// One entry of `model_list`: an upstream endpoint, its credentials and the model it serves.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// The model group that clients name; may hold `*`.
+    pub model_name: String,
+    /// `provider/model` as LiteLLM writes it, e.g. `hosted_vllm/Qwen/Qwen3-32B`; may hold `*`.
+    pub model: String,
+    /// `custom_llm_provider`: the provider when `model` does not start with it.
+    pub provider: Option<String>,
+    /// `model_info.id`; `None` derives a stable one (see [`ids`](Config::ids)).
+    pub id: Option<String>,
+    /// Base URL; `None` takes the provider's own.
+    pub api_base: Option<String>,
+    /// Key sent upstream; `None` sends none.
+    pub api_key: Option<Secret>,
+    /// Name of the environment variable that the key was read from; part of the derived id, so that
+    /// rotating a key keeps the id.
+    pub api_key_variable: Option<String>,
+    /// Azure's `api-version` query parameter.
+    pub api_version: Option<String>,
+    /// Sent as `OpenAI-Organization`.
+    pub organization: Option<String>,
+    /// Share of the group's work relative to the other deployments; more than 0, default 1.
+    pub weight: f64,
+    /// Level: a deployment with a higher `order` is used only when none with a lower one can be; default 0.
+    pub order: i64,
+    /// Time limits that differ from the router's.
+    pub timeouts: Timeouts,
+    /// Headers added to every request to this deployment.
+    pub extra_headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// Body fields for requests that do not bring their own: `temperature`, `max_tokens`, `extra_body.*`, ...
+    pub default_params: serde_json::Map<String, serde_json::Value>,
+    /// `model_info` as written, shown by `GET /model/info` style endpoints; holds no secrets.
+    pub model_info: serde_json::Map<String, serde_json::Value>,
+    /// The engine to start in this process, for `simulated/NAME`.
+    pub simulated: Option<SimulatedEngine>,
+}
+
+impl Deployment {
+    /// A deployment of `model` (`provider/model`) in the group `model_name`, everything else at its default.
+    pub fn new(model_name: impl Into<String>, model: impl Into<String>) -> Self {
+        Self {
+            model_name: model_name.into(),
+            model: model.into(),
+            provider: None,
+            id: None,
+            api_base: None,
+            api_key: None,
+            api_key_variable: None,
+            api_version: None,
+            organization: None,
+            weight: 1.0,
+            order: 0,
+            timeouts: Timeouts::default(),
+            extra_headers: Vec::new(),
+            default_params: serde_json::Map::new(),
+            model_info: serde_json::Map::new(),
+            simulated: None,
+        }
+    }
+}
+
+/// Time limits of one attempt; `None` leaves the choice to the next wider setting.
+///
+/// Precedence: request, deployment, router, default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// `timeout` (also `request_timeout`): the whole answer when it is not a stream; for a stream
+    /// without a `stream_timeout`, the first byte and each gap.
+    pub timeout: Option<Duration>,
+    /// `stream_timeout`: for a stream, the first byte and each gap between frames.
+    pub stream_timeout: Option<Duration>,
+    /// `connect_timeout`: TCP and TLS; default 10 s.
+    pub connect: Option<Duration>,
+    /// `first_byte_timeout`: from sending the request to the response head.
+    pub first_byte: Option<Duration>,
+    /// `idle_timeout`: the longest gap between two frames of an answer.
+    pub idle: Option<Duration>,
+    /// `total_timeout`: the whole answer, streaming or not; default 6000 s (LiteLLM's).
+    pub total: Option<Duration>,
+}
+
+/// `router_settings`: how a deployment is chosen and how long an attempt may take.
+#[derive(Debug, Clone, Default)]
+pub struct RouterSettings {
+    /// What decides between equally busy deployments.
+    pub tie_break: TieBreak,
+    /// Time limits for all deployments.
+    pub timeouts: Timeouts,
+}
+
+/// `general_settings`: the door, its limits, and how the process runs.
+#[derive(Debug, Clone)]
+pub struct GeneralSettings {
+    /// `master_key`: the key clients must send; `None` leaves the door open, on loopback only.
+    pub master_key: Option<Secret>,
+    /// `max_request_size_mb` (megabytes, fractions allowed) as bytes; default 100 MB.
+    pub max_request_bytes: usize,
+    /// `max_header_bytes`: request head, 8 KiB to 1 MiB; default 64 KiB.
+    pub max_header_bytes: usize,
+    /// `max_headers`: number of header lines of a request; default 100.
+    pub max_headers: usize,
+    /// `max_connections`: client connections open at once; further ones wait in the kernel's queue; default 16384.
+    pub max_connections: usize,
+    /// `max_upstream_connections`: connections to one upstream address open at once; default 4096.
+    pub max_upstream_connections: usize,
+    /// `header_read_timeout`: from a connection's first byte to the end of a request head; default 30 s.
+    pub header_read_timeout: Duration,
+    /// `body_read_timeout`: the longest gap while a client sends its body; default 30 s.
+    pub body_read_timeout: Duration,
+    /// `shutdown_grace`: how long open answers may go on after SIGTERM; default 30 s.
+    pub shutdown_grace: Duration,
+    /// `workers`: number of runtimes, each on a thread of its own; default one for each core.
+    pub workers: Option<NonZeroUsize>,
+    /// `runtime`: how requests are spread over threads.
+    pub runtime: Runtime,
+}
+
+impl Default for GeneralSettings {
+    fn default() -> Self {
+        Self {
+            master_key: None,
+            max_request_bytes: 100 * 1024 * 1024,
+            max_header_bytes: 64 * 1024,
+            max_headers: 100,
+            max_connections: 16_384,
+            max_upstream_connections: 4096,
+            header_read_timeout: Duration::from_secs(30),
+            body_read_timeout: Duration::from_secs(30),
+            shutdown_grace: Duration::from_secs(30),
+            workers: None,
+            runtime: Runtime::PerCore,
+        }
+    }
+}
+
+/// How requests are spread over threads.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Runtime {
+    /// `per_core`: one single-threaded runtime a worker, each with its own listener and upstream connections.
+    #[default]
+    PerCore,
+    /// `work_stealing`: one runtime over all workers; dearer a request, steadier tail under contention.
+    WorkStealing,
+}
+
+/// An OpenAI-compatible engine that runs inside this process, for trying things without a GPU or a key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SimulatedEngine {
+    /// `slots`: answers generated at once, further requests wait; 1 to 100,000; default 4.
+    pub slots: u32,
+    /// `first_token_time`: seconds from getting a slot to the first token; default 0.2.
+    pub first_token_time: Duration,
+    /// `tokens_per_second` of each answer; default 50.
+    pub tokens_per_second: f64,
+    /// `mean_tokens`: mean answer length when the request sets no `max_tokens`; lognormal; default 64.
+    pub mean_tokens: f64,
+}
+
+impl Default for SimulatedEngine {
+    fn default() -> Self {
+        Self {
+            slots: 4,
+            first_token_time: Duration::from_millis(200),
+            tokens_per_second: 50.0,
+            mean_tokens: 64.0,
+        }
+    }
+}
