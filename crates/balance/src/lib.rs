@@ -40,8 +40,10 @@ mod fleet;
 mod group;
 mod lease;
 mod load;
+mod outcome;
 
 pub use fleet::{DeploymentIndex, Fleet};
 pub use group::{Group, Member, Pick, Refusal, TieBreak};
 pub use lease::Lease;
 pub use load::Weight;
+pub use outcome::{Blame, Outcome, Phase};
