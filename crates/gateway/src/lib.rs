@@ -2,3 +2,4 @@
 
 pub mod config;
 pub mod provider;
+pub mod simulated;

@@ -1,0 +1,151 @@
+//! The engine's door: a listener, its connections and its endpoints.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::Shared;
+use super::answer::{Answer, Kind, embeddings, models};
+use super::ask::{Ask, EmbeddingsAsk};
+use super::stream::{Pace, TokenStream, at};
+
+/// Connections open at once; further ones wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 16_384;
+/// The largest request body, as the gateway's own default.
+const REQUEST_BYTES_MAX: usize = 100 * 1024 * 1024;
+
+type Answered = Response<BoxBody<Bytes, Infallible>>;
+
+/// Accepts until dropped; the connections end with it.
+pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
+                Ok((socket, _)) => {
+                    connections.spawn(connection(socket, Arc::clone(&shared)));
+                }
+                Err(error) => {
+                    tracing::warn!(engine = shared.name, %error, "a simulated engine cannot accept");
+                    // Out of file descriptors, most likely: trying again at once would spin.
+                    sleep(Duration::from_millis(50)).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn connection(socket: TcpStream, shared: Arc<Shared>) {
+    // A token waits for nobody; where the option is refused, the stream is only less smooth.
+    let _ = socket.set_nodelay(true);
+    let service = service_fn(|request| {
+        let shared = Arc::clone(&shared);
+        async move { Ok::<_, Infallible>(answer(request, &shared).await) }
+    });
+    let served =
+        http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(socket), service).await;
+    if let Err(error) = served {
+        tracing::debug!(engine = shared.name, %error, "a simulated engine's connection broke");
+    }
+}
+
+async fn answer(request: Request<Incoming>, shared: &Shared) -> Answered {
+    let path = request.uri().path().to_owned();
+    let endpoint = path.strip_prefix("/v1").unwrap_or(&path);
+    let allowed = match endpoint {
+        "/chat/completions" | "/completions" | "/embeddings" => Method::POST,
+        "/models" => Method::GET,
+        _ => return refuse(StatusCode::NOT_FOUND, &format!("there is nothing at {path}")),
+    };
+    if request.method() != allowed {
+        let mut refused =
+            refuse(StatusCode::METHOD_NOT_ALLOWED, &format!("{path} answers {allowed} requests only"));
+        let allow = header::HeaderValue::from_str(allowed.as_str()).expect("a method is a header value");
+        refused.headers_mut().insert(header::ALLOW, allow);
+        return refused;
+    }
+    let outcome = match endpoint {
+        "/chat/completions" => generate(Kind::Chat, request, shared).await,
+        "/completions" => generate(Kind::Completion, request, shared).await,
+        "/embeddings" => embed(request, shared).await,
+        _ => Ok(json(StatusCode::OK, &models(&shared.name))),
+    };
+    outcome.unwrap_or_else(|refused| *refused)
+}
+
+async fn generate(
+    kind: Kind,
+    request: Request<Incoming>,
+    shared: &Shared,
+) -> Result<Answered, Box<Answered>> {
+    let ask = Ask::read(&read_body(request).await?).map_err(bad_request)?;
+    let answer = Answer::new(kind, &ask, shared);
+    let pace = Pace::of(&shared.speed);
+    let place = shared.slots.enter().await;
+    if ask.stream() {
+        return Ok(event_stream(TokenStream::start(answer, pace, place)));
+    }
+    // hyper drops this future when the client leaves, and the place with it.
+    sleep_until(at(Instant::now(), pace.due(answer.tokens() - 1))).await;
+    drop(place);
+    Ok(json(StatusCode::OK, &answer.whole()))
+}
+
+async fn embed(request: Request<Incoming>, shared: &Shared) -> Result<Answered, Box<Answered>> {
+    let ask = EmbeddingsAsk::read(&read_body(request).await?).map_err(bad_request)?;
+    let place = shared.slots.enter().await;
+    sleep(shared.speed.first_token_time).await;
+    drop(place);
+    Ok(json(StatusCode::OK, &embeddings(&ask)))
+}
+
+async fn read_body(request: Request<Incoming>) -> Result<Bytes, Box<Answered>> {
+    match Limited::new(request.into_body(), REQUEST_BYTES_MAX).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Box::new(refuse(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            &format!("a request body may have {REQUEST_BYTES_MAX} bytes"),
+        ))),
+        Err(error) => Err(bad_request(format!("the request body broke off: {error}"))),
+    }
+}
+
+fn event_stream(tokens: TokenStream) -> Answered {
+    let mut response = Response::new(tokens.boxed());
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/event-stream"));
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
+    response
+}
+
+fn json(status: StatusCode, body: &Value) -> Answered {
+    let mut response = Response::new(Full::new(Bytes::from(body.to_string())).boxed());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
+    response
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is the function of a map_err")]
+fn bad_request(message: String) -> Box<Answered> {
+    Box::new(refuse(StatusCode::BAD_REQUEST, &message))
+}
+
+fn refuse(status: StatusCode, message: &str) -> Answered {
+    let error =
+        json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": null}});
+    json(status, &error)
+}

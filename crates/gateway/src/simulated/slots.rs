@@ -1,0 +1,81 @@
+//! The places where answers are generated, and the queue before them.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// How many answers an engine generates at once, and how many requests it has.
+#[derive(Debug)]
+pub(super) struct Slots {
+    // tokio's semaphore is fair: permits go to those who wait in the order they came.
+    free: Arc<Semaphore>,
+    count: usize,
+    here: Mutex<Here>,
+}
+
+/// Requests at the engine: those being answered and those that wait.
+#[derive(Debug, Default)]
+struct Here {
+    now: usize,
+    largest: usize,
+}
+
+/// One request's place at the engine; dropping it frees the slot, or leaves the queue.
+#[must_use = "dropping a place gives it up"]
+#[derive(Debug)]
+pub(super) struct Place {
+    slots: Arc<Slots>,
+    slot: Option<OwnedSemaphorePermit>,
+}
+
+impl Slots {
+    pub(super) fn new(count: u32) -> Arc<Self> {
+        let count = count as usize;
+        Arc::new(Self { free: Arc::new(Semaphore::new(count)), count, here: Mutex::default() })
+    }
+
+    /// Waits for a slot.
+    pub(super) async fn enter(self: &Arc<Self>) -> Place {
+        // Made before the wait, so that a request that leaves while it waits is given back too.
+        let mut place = Place::queued(Arc::clone(self));
+        let slot = Arc::clone(&self.free).acquire_owned().await.expect("the semaphore is never closed");
+        place.slot = Some(slot);
+        place
+    }
+
+    pub(super) fn busy(&self) -> usize {
+        self.count - self.free.available_permits()
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        // The two numbers are read one after the other: a request that leaves in between must not
+        // make the difference negative.
+        let here = self.here().now;
+        here.saturating_sub(self.busy())
+    }
+
+    pub(super) fn largest_in_flight(&self) -> usize {
+        self.here().largest
+    }
+
+    // Each change of the numbers is complete before anything could panic, so poison says nothing.
+    fn here(&self) -> MutexGuard<'_, Here> {
+        self.here.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Place {
+    fn queued(slots: Arc<Slots>) -> Self {
+        let mut here = slots.here();
+        here.now += 1;
+        here.largest = here.largest.max(here.now);
+        drop(here);
+        Self { slots, slot: None }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.slots.here().now -= 1;
+    }
+}
