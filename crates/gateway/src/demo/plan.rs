@@ -1,0 +1,53 @@
+//! The load: when each request comes and how long its answer is, fixed before the first is sent.
+
+use std::time::Duration;
+
+use leastbusy_sim::{Dice, Job};
+
+/// The same load in every run, so that two runs can be compared.
+const SEED: u64 = 1;
+/// Requests a second, three quarters of what the fleet can do.
+const RATE: f64 = 16.0;
+/// The stream ends here; the answers take some seconds more.
+pub(super) const LAST_ARRIVAL: Duration = Duration::from_secs(14);
+/// Requests that come all at one moment, on top of the stream.
+pub(super) const BURST: usize = 24;
+const BURST_AT: Duration = Duration::from_secs(6);
+/// The tail is cut where the smallest deployment would need eight seconds, to keep the demo short.
+const TOKENS_MAX: f64 = 320.0;
+const MEAN_TOKENS: f64 = 64.0;
+const TOKENS_SIGMA: f64 = 1.2;
+
+/// One request to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Planned {
+    /// Time since the start.
+    pub(super) arrival: Duration,
+    /// Length of its answer, sent as `max_tokens`.
+    pub(super) tokens: u32,
+}
+
+/// A Poisson stream of requests with heavy-tailed answers, and a burst in the middle; by arrival.
+pub(super) fn plan() -> Vec<Planned> {
+    let mut dice = Dice::new(SEED);
+    let mut arrivals = vec![BURST_AT; BURST];
+    let mut now = 0.0;
+    loop {
+        now += dice.exponential(1.0 / RATE);
+        let arrival = Duration::from_secs_f64(now);
+        if LAST_ARRIVAL < arrival {
+            break;
+        }
+        arrivals.push(arrival);
+    }
+    arrivals.sort_unstable();
+    let mut tokens = || dice.lognormal(MEAN_TOKENS, TOKENS_SIGMA).round().clamp(1.0, TOKENS_MAX) as u32;
+    arrivals.into_iter().map(|arrival| Planned { arrival, tokens: tokens() }).collect()
+}
+
+impl Planned {
+    /// The same request in virtual time: the first token is the engine's setup, the others are its work.
+    pub(super) fn in_virtual_time(&self) -> Job {
+        Job { arrival: self.arrival, size: f64::from(self.tokens - 1) }
+    }
+}

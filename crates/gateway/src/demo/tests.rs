@@ -1,0 +1,168 @@
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use anstream::adapter::strip_str;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use super::client::{RequestError, chat, deployments};
+use super::events::{Event, Events};
+use super::fleet::FLEET;
+use super::load::{Progress, send};
+use super::plan::{Planned, plan};
+use super::view::deployment_line;
+use super::{Demo, invite, look};
+use crate::config::SimulatedEngine;
+use crate::simulated;
+
+/// A server that gives one connection this answer, whatever it asks, and closes.
+async fn says(answer: &'static str) -> (SocketAddr, JoinSet<()>) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        assert_ne!(socket.read(&mut request).await.unwrap(), 0);
+        socket.write_all(answer.as_bytes()).await.unwrap();
+    });
+    (addr, server)
+}
+
+async fn refusal(answer: &'static str) -> String {
+    let (addr, _server) = says(answer).await;
+    chat(addr, 2, Instant::now()).await.unwrap_err().to_string()
+}
+
+fn planned(count: u32, every: Duration) -> Vec<Planned> {
+    (0..count).map(|number| Planned { arrival: every * number, tokens: 3 + number % 5 }).collect()
+}
+
+#[tokio::test]
+async fn every_planned_request_is_answered_and_timed() {
+    let first_token_time = Duration::from_millis(30);
+    let engine = SimulatedEngine { slots: 2, first_token_time, tokens_per_second: 500.0, mean_tokens: 9.0 };
+    let engine = simulated::start("only", &engine).await.unwrap();
+    let progress = Progress::default();
+    let measured = send(engine.addr(), &planned(20, Duration::from_millis(5)), &progress).await;
+    assert_eq!(measured.errors, [].into());
+    assert_eq!((progress.sent(), progress.answered(), progress.failed()), (20, 20, 0));
+    assert_eq!((measured.first_tokens.count(), measured.responses.count()), (20, 20));
+    // Twenty answers of 34 ms and more through two slots take 340 ms; the last was asked for at 95 ms.
+    assert!(Duration::from_millis(245) <= measured.responses.largest());
+    assert!(measured.first_tokens.mean() < measured.responses.mean());
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_not_there_is_an_error_for_each_request() {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let closed = listener.local_addr().unwrap();
+    drop(listener);
+    let progress = Progress::default();
+    let measured = send(closed, &planned(3, Duration::ZERO), &progress).await;
+    assert_eq!((progress.failed(), measured.errors.values().sum::<usize>()), (3, 3));
+    let refused = deployments(closed).await.unwrap_err();
+    assert!(
+        matches!(&refused, RequestError::Connect(error) if error.kind() == ErrorKind::ConnectionRefused),
+        "{refused}"
+    );
+    assert_eq!(look(closed).await, [None; 4]);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_not_whole_is_an_error() {
+    const TOKEN: &str = r#"data: {"choices":[{"delta":{"content":"x"}}]}"#;
+    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
+    for (events, expected) in [
+        (format!("{TOKEN}\n\n"), "it ended after 1 of 2 tokens without [DONE]"),
+        (format!("{TOKEN}\n\ndata: [DONE]\n\n"), "1 tokens instead of 2"),
+        ("data: {\"error\":{\"message\":\"gone\"}}\n\n".to_owned(), "gone"),
+        ("data: {\n\n".to_owned(), "EOF while parsing"),
+    ] {
+        let error = refusal(format!("{head}{events}").leak()).await;
+        assert!(error.contains(expected), "{events}: {error}");
+    }
+    let error = refusal("HTTP/1.1 503 Busy\r\ncontent-length: 4\r\n\r\nfull").await;
+    assert_eq!(error, "status 503 Service Unavailable: full");
+    let error = refusal("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\ndata: ").await;
+    assert!(error.starts_with("the connection broke"), "{error}");
+}
+
+#[tokio::test]
+async fn in_flight_is_read_by_the_deployments_ids() {
+    let (addr, _server) = says(
+        "HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n\
+         {\"data\":[{\"id\":\"small\",\"in_flight\":2,\"weight\":1},{\"id\":\"large\",\"in_flight\":11}]}",
+    )
+    .await;
+    assert_eq!(look(addr).await, [Some(11), None, None, Some(2)]);
+}
+
+#[test]
+fn events_are_the_same_however_the_bytes_are_cut() {
+    let stream = b"data: {\"choices\":[{\"delta\":{\"role\":\"assistant\",\"content\":\"\"}}]}\n\n\
+        : a comment\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\r\n\r\n\
+        data: {\"choices\":[],\"usage\":{}}\n\ndata: [DONE]\n\n";
+    for cut in 0..=stream.len() {
+        let mut events = Events::default();
+        let mut read = events.read(&stream[..cut]).unwrap();
+        read.extend(events.read(&stream[cut..]).unwrap());
+        assert_eq!(read, [Event::Other, Event::Token, Event::Other, Event::Done], "cut at {cut}");
+    }
+}
+
+#[test]
+fn the_plan_is_the_same_every_time_and_stays_small() {
+    let plan = plan();
+    assert_eq!(plan, super::plan::plan());
+    assert!((200..400).contains(&plan.len()), "{}", plan.len());
+    assert!(plan.is_sorted_by_key(|planned| planned.arrival));
+    assert!(plan.iter().all(|planned| (1..=320).contains(&planned.tokens)));
+    let burst = plan.iter().filter(|planned| planned.arrival == Duration::from_secs(6)).count();
+    assert_eq!(burst, 24);
+}
+
+#[test]
+fn a_line_draws_slots_and_waiting_requests_in_80_columns() {
+    let line = |in_flight| strip_str(&deployment_line(&FLEET[1], in_flight)).to_string();
+    let begins = |in_flight, drawn: &str, says: &str| {
+        let line = line(in_flight);
+        assert!(line.starts_with(&format!("medium-1  {drawn} ")) && line.ends_with(says), "{line}");
+        assert!(line.chars().count() <= 80, "{line}");
+    };
+    begins(Some(0), "····", " 0 of 4 slots busy");
+    begins(Some(3), "███·", " 3 of 4 slots busy");
+    begins(Some(6), "████▒▒", " 4 of 4 slots busy, 2 waiting");
+    begins(Some(5000), &format!("████{}", "▒".repeat(26)), " 4 of 4 slots busy, 4996 waiting");
+    assert_eq!(line(None), "medium-1  the gateway does not say");
+}
+
+#[tokio::test]
+async fn the_configuration_leads_one_group_to_all_engines() {
+    let demo = Demo::start().await.unwrap();
+    let config = demo.config();
+    assert_eq!(config.deployments.len(), 4);
+    for (deployment, engine) in config.deployments.iter().zip(&demo.engines) {
+        assert_eq!(deployment.model_name, "demo");
+        assert_eq!(deployment.api_base.as_deref(), Some(engine.base_url().as_str()));
+        assert_eq!(deployment.id.as_deref(), Some(engine.name()));
+    }
+    let weights: Vec<f64> = config.deployments.iter().map(|deployment| deployment.weight).collect();
+    assert_eq!(weights, [800.0, 280.0, 280.0, 80.0]);
+    demo.stop().await;
+}
+
+#[test]
+fn the_invitation_can_be_pasted() {
+    let mut out = Vec::new();
+    invite(SocketAddr::from((Ipv4Addr::LOCALHOST, 4000)), &mut out).unwrap();
+    let out = strip_str(&String::from_utf8(out).unwrap()).to_string();
+    let curl = out.lines().find(|line| line.contains("curl -N")).unwrap();
+    assert!(curl.starts_with("  curl -N http://127.0.0.1:4000/v1/chat/completions "), "{out}");
+    let body = curl.split('\'').nth(3).unwrap();
+    let body: serde_json::Value = serde_json::from_str(body).unwrap();
+    assert_eq!((&body["model"], &body["stream"]), (&"demo".into(), &true.into()));
+    assert!(out.contains("curl http://127.0.0.1:4000/router/deployments"), "{out}");
+}
