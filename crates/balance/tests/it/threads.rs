@@ -202,6 +202,19 @@ fn a_thread_that_panics_gives_its_lease_back_and_spoils_nothing() {
 }
 
 #[test]
+fn a_panic_over_a_foreign_deployment_leaves_the_books_usable() {
+    let (fleet, larger) = (Fleet::new(), Fleet::new());
+    let mine = fleet.deploy();
+    let [_, foreign] = [(); 2].map(|()| larger.deploy());
+    let asked = catch_unwind(AssertUnwindSafe(|| fleet.in_flight(foreign)));
+    assert!(asked.is_err(), "the fleet has no such deployment");
+    let lease = equals(&fleet, [mine]).pick(&Pick::default()).expect("nothing was tried");
+    assert_eq!(fleet.in_flight(mine), 1);
+    drop(lease);
+    assert_eq!(fleet.in_flight(mine), 0);
+}
+
+#[test]
 fn weights_three_to_one_hold_and_serve_three_to_one_when_saturated() {
     const SEED: u64 = 31;
     const THREADS: u64 = 8;
