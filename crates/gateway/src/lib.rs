@@ -2,5 +2,6 @@
 
 pub mod config;
 pub mod demo;
+pub mod openai;
 pub mod provider;
 pub mod simulated;

@@ -1,0 +1,99 @@
+//! Why a request body is refused before any deployment is asked.
+
+use http::StatusCode;
+
+use super::Kind;
+use super::extras::MAX_TIMEOUT;
+use super::head::MAX_MODEL_BYTES;
+use super::scan::{MAX_BODY_BYTES, MAX_DEPTH, MAX_FIELDS};
+
+/// Why a request body is refused; the text is for the client and holds none of the body's content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BadRequest {
+    /// The body breaks JSON's grammar.
+    #[error("The request body is not valid JSON: expected {expected} at byte {offset}.")]
+    NotJson {
+        /// Where, counted in bytes from 0.
+        offset: usize,
+        /// What would have been right there.
+        expected: &'static str,
+    },
+    /// The body is JSON, but not an object.
+    #[error("The request body must be a JSON object like {{\"model\": ...}}, not {found}.")]
+    NotAnObject {
+        /// What the body is instead.
+        found: Kind,
+    },
+    /// Brackets are nested more than [`MAX_DEPTH`] deep.
+    #[error("The request body is nested deeper than {MAX_DEPTH} levels at byte {offset}.")]
+    TooDeep {
+        /// Where the first bracket too many stands.
+        offset: usize,
+    },
+    /// The object has more than [`MAX_FIELDS`] fields of its own.
+    #[error("The request body has more than {MAX_FIELDS} top-level fields.")]
+    TooManyFields,
+    /// The body is longer than [`MAX_BODY_BYTES`].
+    #[error("A JSON request body may have at most {MAX_BODY_BYTES} bytes.")]
+    TooLong,
+    /// There is no `model`.
+    #[error("`model` is missing. Name a model group; `GET /v1/models` lists them.")]
+    ModelMissing,
+    /// `model` is `""`.
+    #[error("`model` is empty. Name a model group; `GET /v1/models` lists them.")]
+    ModelEmpty,
+    /// `model` is longer than [`MAX_MODEL_BYTES`].
+    #[error("`model` is longer than {MAX_MODEL_BYTES} bytes.")]
+    ModelTooLong,
+    /// `model` holds a control character, or half of a UTF-16 pair.
+    #[error("`model` holds a control character or an unpaired surrogate.")]
+    ModelNotText,
+    /// A field that routing reads stands there twice, so gateway and upstream could disagree about it.
+    #[error("`{param}` is given more than once. Send it once.")]
+    Repeated {
+        /// The field.
+        param: &'static str,
+    },
+    /// A field that routing reads has the wrong type.
+    #[error("`{param}` must be {expected}, not {found}.")]
+    WrongType {
+        /// The field.
+        param: &'static str,
+        /// What it should be.
+        expected: &'static str,
+        /// What it is.
+        found: Kind,
+    },
+    /// A time limit is zero, negative or more than a number can hold.
+    #[error("`{param}` must be a number of seconds greater than 0 (at most {} count).", MAX_TIMEOUT.as_secs())]
+    NotSeconds {
+        /// The field.
+        param: &'static str,
+    },
+}
+
+impl BadRequest {
+    /// The status to answer with: 413 for a body that is too long, otherwise 400.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The field to blame, for the error's `param`; `request_body` when it is the body as a whole.
+    #[must_use]
+    pub fn param(&self) -> &'static str {
+        match self {
+            Self::NotJson { .. }
+            | Self::NotAnObject { .. }
+            | Self::TooDeep { .. }
+            | Self::TooManyFields
+            | Self::TooLong => "request_body",
+            Self::ModelMissing | Self::ModelEmpty | Self::ModelTooLong | Self::ModelNotText => "model",
+            Self::Repeated { param } | Self::WrongType { param, .. } | Self::NotSeconds { param } => param,
+        }
+    }
+}

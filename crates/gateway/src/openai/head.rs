@@ -1,0 +1,149 @@
+//! What routing needs to know of a request: the model, whether it streams, and the router's extras.
+
+use std::borrow::Cow;
+
+use super::bad_request::BadRequest;
+use super::extras::{self, Extras};
+use super::{Field, Fields, Kind, scan, text};
+
+/// Length of the longest model name a client may send, in bytes.
+pub const MAX_MODEL_BYTES: usize = 256;
+
+/// The part of a request body that decides where it goes.
+#[derive(Debug, Clone)]
+pub struct RequestHead<'a> {
+    /// The model group, alias or wildcard match that the client names.
+    pub model: Cow<'a, str>,
+    /// Whether the client wants the answer as server-sent events; default false.
+    pub stream: bool,
+    /// What the client asks of the router.
+    pub extras: Extras,
+    /// Where all fields stand, for the rewrite.
+    pub fields: Fields,
+}
+
+impl<'a> RequestHead<'a> {
+    /// Reads a body that has to name its model.
+    ///
+    /// # Errors
+    /// Every [`BadRequest`] that a JSON body can give.
+    pub fn read(body: &'a [u8]) -> Result<Self, BadRequest> {
+        Self::read_with(body, None)
+    }
+
+    /// Reads a body whose model the path names (Azure's `/openai/deployments/{model}/...`). The path
+    /// wins; a `model` in the body may be missing, but not wrong.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read), except that the model may be missing.
+    pub fn read_for(path_model: &'a str, body: &'a [u8]) -> Result<Self, BadRequest> {
+        check_model(path_model)?;
+        Self::read_with(body, Some(path_model))
+    }
+
+    fn read_with(body: &'a [u8], path_model: Option<&'a str>) -> Result<Self, BadRequest> {
+        let fields = scan(body)?;
+        let mut model = None;
+        let mut stream = false;
+        let mut extras = Extras::default();
+        let mut seen = 0u8;
+        for field in fields.as_slice() {
+            let Some(routed) = field.with_name(body, Routed::named) else { continue };
+            let param = routed.name();
+            if seen & routed.bit() != 0 {
+                return Err(BadRequest::Repeated { param });
+            }
+            seen |= routed.bit();
+            match routed {
+                Routed::Model => model = Some(read_model(body, field)?),
+                Routed::Stream => stream = read_stream(body, field)?,
+                Routed::Timeout => extras.timeout = extras::seconds(body, field, param)?,
+                Routed::StreamTimeout => extras.stream_timeout = extras::seconds(body, field, param)?,
+                Routed::RequestTimeout => extras.request_timeout = extras::seconds(body, field, param)?,
+            }
+        }
+        let model = path_model.map(Cow::Borrowed).or(model).ok_or(BadRequest::ModelMissing)?;
+        Ok(Self { model, stream, extras, fields })
+    }
+}
+
+/// Checks a model name that a client sent in a path or a form: 1 to [`MAX_MODEL_BYTES`] bytes without
+/// control characters.
+///
+/// # Errors
+/// [`BadRequest::ModelEmpty`], [`ModelTooLong`](BadRequest::ModelTooLong),
+/// [`ModelNotText`](BadRequest::ModelNotText).
+pub fn check_model(model: &str) -> Result<(), BadRequest> {
+    if model.is_empty() {
+        Err(BadRequest::ModelEmpty)
+    } else if model.len() > MAX_MODEL_BYTES {
+        Err(BadRequest::ModelTooLong)
+    } else if model.chars().any(char::is_control) {
+        Err(BadRequest::ModelNotText)
+    } else {
+        Ok(())
+    }
+}
+
+/// The fields that are read here. A new one is a line in each of `named` and `name`, and its arm above.
+#[derive(Debug, Clone, Copy)]
+enum Routed {
+    Model,
+    Stream,
+    Timeout,
+    StreamTimeout,
+    RequestTimeout,
+}
+
+impl Routed {
+    fn named(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"model" => Self::Model,
+            b"stream" => Self::Stream,
+            b"timeout" => Self::Timeout,
+            b"stream_timeout" => Self::StreamTimeout,
+            b"request_timeout" => Self::RequestTimeout,
+            _ => return None,
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model",
+            Self::Stream => "stream",
+            Self::Timeout => "timeout",
+            Self::StreamTimeout => "stream_timeout",
+            Self::RequestTimeout => "request_timeout",
+        }
+    }
+
+    fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
+fn read_model<'a>(body: &'a [u8], field: &Field) -> Result<Cow<'a, str>, BadRequest> {
+    if field.kind() != Kind::String {
+        let (param, expected) = ("model", "a string");
+        return Err(BadRequest::WrongType { param, expected, found: field.kind() });
+    }
+    let json = &body[field.value()];
+    // An escape takes at most six bytes for one, so a longer string is too long however it is read.
+    if json.len() > 6 * MAX_MODEL_BYTES + 2 {
+        return Err(BadRequest::ModelTooLong);
+    }
+    let model = text::unescape(json).ok_or(BadRequest::ModelNotText)?;
+    check_model(&model)?;
+    Ok(model)
+}
+
+fn read_stream(body: &[u8], field: &Field) -> Result<bool, BadRequest> {
+    match field.kind() {
+        Kind::Bool => Ok(body[field.value().start] == b't'),
+        Kind::Null => Ok(false),
+        found => Err(BadRequest::WrongType { param: "stream", expected: "true or false", found }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,17 @@
+//! OpenAI's HTTP API as bytes: what a request asks for, what goes upstream, how an error reads.
+//!
+//! Pure functions, no I/O. A request body is read once, front to back, and never becomes a tree:
+//! [`RequestHead`] tells where each field stands, and everything else passes through as it came.
+
+mod bad_request;
+mod extras;
+mod fields;
+mod head;
+mod scan;
+mod text;
+
+pub use bad_request::BadRequest;
+pub use extras::{Extras, MAX_TIMEOUT, is_routing_extra};
+pub use fields::{Field, Fields, Kind};
+pub use head::{MAX_MODEL_BYTES, RequestHead, check_model};
+pub use scan::{MAX_BODY_BYTES, MAX_DEPTH, MAX_FIELDS, scan};
