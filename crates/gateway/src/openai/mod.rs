@@ -7,11 +7,15 @@ mod bad_request;
 mod extras;
 mod fields;
 mod head;
+mod rewrite;
 mod scan;
 mod text;
+mod upstream_body;
 
 pub use bad_request::BadRequest;
 pub use extras::{Extras, MAX_TIMEOUT, is_routing_extra};
 pub use fields::{Field, Fields, Kind};
 pub use head::{MAX_MODEL_BYTES, RequestHead, check_model};
+pub use rewrite::{DefaultParams, SPLIT_BYTES, rewrite};
 pub use scan::{MAX_BODY_BYTES, MAX_DEPTH, MAX_FIELDS, scan};
+pub use upstream_body::UpstreamBody;

@@ -274,8 +274,8 @@ impl Scanner<'_> {
     /// Goes to the next quote, backslash or control character, or to the end.
     #[inline]
     fn skip_plain_text(&mut self) {
-        // Keys, roles and other short strings end within two words; only longer ones pay for a block.
-        for _ in 0..2 {
+        // Keys, roles and other short strings end within four words; only longer ones pay for a block.
+        for _ in 0..4 {
             let Some(word) = self.body[self.at..].first_chunk() else { break };
             if self.stops_in_word(*word) {
                 return;

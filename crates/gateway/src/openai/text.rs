@@ -11,3 +11,8 @@ pub(super) fn unescape(json: &[u8]) -> Option<Cow<'_, str>> {
     }
     serde_json::from_slice(json).ok().map(Cow::Owned)
 }
+
+/// Appends `text` as a JSON string, with quotes.
+pub(super) fn push_escaped(out: &mut Vec<u8>, text: &str) {
+    serde_json::to_writer(out, text).expect("writing a string into a Vec cannot fail");
+}
