@@ -1,0 +1,88 @@
+//! What reading a request body costs, beside serde_json doing the same:
+//! `cargo bench -p leastbusy-gateway --bench scan`.
+#![expect(clippy::print_stdout, reason = "the table is what the benchmark is for")]
+
+use std::borrow::Cow;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use leastbusy_gateway::openai::RequestHead;
+use serde_json::value::RawValue;
+
+/// Rounds measured; the fastest counts, since everything else on the machine only adds.
+const ROUNDS: u32 = 15;
+const ROUND_LENGTH: Duration = Duration::from_millis(20);
+
+#[derive(serde::Deserialize)]
+struct Chat<'a> {
+    #[serde(borrow)]
+    model: Cow<'a, str>,
+    stream: Option<bool>,
+    #[serde(borrow)]
+    messages: &'a RawValue,
+}
+
+/// A conversation of about `bytes` bytes: line breaks, quotes and now and then a letter that is not ASCII.
+fn chat(bytes: usize) -> Vec<u8> {
+    let text = "It was a bright cold day in April, and \"all\" the clocks were striking thirteen.\n\
+                Der Zug f\u{e4}hrt um 13 Uhr; Tee kostet 3 \u{20ac}. Please answer in one sentence.\n";
+    let mut messages = Vec::new();
+    let mut length = 150;
+    while length < bytes {
+        let role = if messages.len() % 2 == 0 { "user" } else { "assistant" };
+        let content = text.repeat(bytes.min(3000) / 1000);
+        length += content.len() + 40;
+        messages.push(serde_json::json!({"role": role, "content": content}));
+    }
+    let body = serde_json::json!({
+        "model": "gpt-4o-mini", "messages": messages, "temperature": 0.7, "max_tokens": 256, "stream": true,
+    });
+    body.to_string().into_bytes()
+}
+
+/// A picture of about `bytes` bytes in base64.
+fn image(bytes: usize) -> Vec<u8> {
+    let url = format!("data:image/png;base64,{}", "iVBORw0KGgoAAAANSUhEUgAAAAE".repeat(bytes / 27));
+    let content = serde_json::json!([{"type": "image_url", "image_url": {"url": url}}]);
+    let body = serde_json::json!({"model": "m", "messages": [{"role": "user", "content": content}]});
+    body.to_string().into_bytes()
+}
+
+fn fastest(mut work: impl FnMut()) -> f64 {
+    let mut best = f64::INFINITY;
+    for _ in 0..ROUNDS {
+        let start = Instant::now();
+        let mut calls = 0u32;
+        while start.elapsed() < ROUND_LENGTH {
+            for _ in 0..8 {
+                work();
+            }
+            calls += 8;
+        }
+        best = best.min(start.elapsed().as_secs_f64() / f64::from(calls));
+    }
+    best * 1e9
+}
+
+fn main() {
+    println!("{:<18} {:>10} {:>14} {:>14}", "body", "bytes", "ours, ns", "serde_json, ns");
+    for (name, body) in [
+        ("chat 300 B", chat(300)),
+        ("chat 1 KB", chat(1000)),
+        ("chat 100 KB", chat(100_000)),
+        ("chat 5 MB", chat(5_000_000)),
+        ("image 100 KB", image(100_000)),
+        ("image 5 MB", image(5_000_000)),
+    ] {
+        let ours = fastest(|| {
+            let head = RequestHead::read(black_box(&body)).expect("the body is a chat request");
+            black_box((head.model, head.stream));
+        });
+        let serde = fastest(|| {
+            let chat: Chat<'_> =
+                serde_json::from_slice(black_box(&body)).expect("the body is a chat request");
+            black_box((chat.model, chat.stream, chat.messages));
+        });
+        println!("{name:<18} {:>10} {ours:>14.0} {serde:>14.0}", body.len());
+    }
+}
