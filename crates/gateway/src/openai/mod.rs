@@ -4,18 +4,22 @@
 //! [`RequestHead`] tells where each field stands, and everything else passes through as it came.
 
 mod bad_request;
+mod error;
 mod extras;
 mod fields;
 mod head;
 mod rewrite;
 mod scan;
+mod sse;
 mod text;
 mod upstream_body;
 
 pub use bad_request::BadRequest;
+pub use error::{ApiError, MAX_QUOTED_CHARS, UpstreamTimeout};
 pub use extras::{Extras, MAX_TIMEOUT, is_routing_extra};
 pub use fields::{Field, Fields, Kind};
 pub use head::{MAX_MODEL_BYTES, RequestHead, check_model};
 pub use rewrite::{DefaultParams, SPLIT_BYTES, rewrite};
 pub use scan::{MAX_BODY_BYTES, MAX_DEPTH, MAX_FIELDS, scan};
+pub use sse::SseWatch;
 pub use upstream_body::UpstreamBody;

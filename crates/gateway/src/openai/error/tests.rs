@@ -1,0 +1,92 @@
+use serde_json::{Value, json};
+
+use super::*;
+
+fn read(error: &ApiError) -> Value {
+    serde_json::from_slice(&error.body()).unwrap()
+}
+
+#[test]
+fn the_body_has_openais_shape_and_the_status_as_code() {
+    let error = ApiError::unknown_model("gpt-5o", &["gpt-4o", "gpt-5"]);
+    assert_eq!(
+        read(&error),
+        json!({"error": {
+            "message": "Invalid model name: there is no model group `gpt-5o`. Did you mean `gpt-4o` or `gpt-5`? \
+                        `GET /v1/models` lists all.",
+            "type": "invalid_request_error",
+            "param": "model",
+            "code": "400",
+        }})
+    );
+    assert_eq!(read(&ApiError::auth())["error"]["param"], Value::Null);
+}
+
+#[test]
+fn each_case_has_its_status_and_type() {
+    let second = Duration::from_secs(1);
+    let total = UpstreamTimeout::Total;
+    for (error, status, kind) in [
+        (ApiError::invalid_request("wrong", "n"), 400, "invalid_request_error"),
+        (ApiError::from(BadRequest::ModelMissing), 400, "invalid_request_error"),
+        (ApiError::from(BadRequest::TooLong), 413, "invalid_request_error"),
+        (ApiError::body_too_large(5), 413, "invalid_request_error"),
+        (ApiError::auth(), 401, "auth_error"),
+        (ApiError::method_not_allowed("GET", "POST"), 405, "invalid_request_error"),
+        (ApiError::path_not_found("/v1/chat"), 404, "invalid_request_error"),
+        (ApiError::model_not_found("m", &[]), 404, "invalid_request_error"),
+        (ApiError::request_timeout(second), 408, "invalid_request_error"),
+        (ApiError::upstream_connection("m"), 502, "upstream_connection_error"),
+        (ApiError::upstream_broke_off("m"), 502, "upstream_connection_error"),
+        (ApiError::upstream_timeout("m", total, second), 504, "timeout"),
+        (ApiError::overloaded("m", second), 503, "service_unavailable_error"),
+        (ApiError::shutting_down(second), 503, "service_unavailable_error"),
+        (ApiError::internal(), 500, "internal_server_error"),
+    ] {
+        assert_eq!((error.status.as_u16(), error.kind), (status, kind), "{error}");
+        assert_eq!(read(&error)["error"]["code"], status.to_string());
+    }
+}
+
+#[test]
+fn a_refused_body_names_its_field() {
+    let error = ApiError::from(BadRequest::Repeated { param: "stream" });
+    assert_eq!(error.param.as_deref(), Some("stream"));
+    assert_eq!(error.message, "`stream` is given more than once. Send it once.");
+}
+
+#[test]
+fn a_timeout_names_the_limit_and_its_setting() {
+    let error = ApiError::upstream_timeout("m", UpstreamTimeout::FirstByte, Duration::from_millis(1500));
+    assert_eq!(
+        error.message,
+        "Timeout: a deployment of `m` did not begin to answer within 1.5 s. Try again, ask for less, or raise \
+         `timeout` or `first_byte_timeout`."
+    );
+}
+
+#[test]
+fn a_clients_text_is_cut_and_cleaned() {
+    let error = ApiError::path_not_found(&format!("/a\u{1b}[31m\n{}", "é".repeat(1000)));
+    assert!(!error.message.chars().any(char::is_control));
+    assert!(error.message.contains(&format!("{}…`", "é".repeat(MAX_QUOTED_CHARS - 8))));
+    assert!(!error.message.contains(&"é".repeat(MAX_QUOTED_CHARS - 7)));
+}
+
+#[test]
+fn an_event_is_one_data_line_and_ends() {
+    let error = ApiError::invalid_request("two\nlines \"quoted\"", "x");
+    let event = String::from_utf8(error.event().to_vec()).unwrap();
+    let data = event.strip_prefix("data: ").unwrap().strip_suffix("\n\n").unwrap();
+    assert!(!data.contains('\n'));
+    assert_eq!(serde_json::from_str::<Value>(data).unwrap(), read(&error));
+}
+
+#[test]
+fn retry_after_is_whole_seconds_rounded_up() {
+    for (milliseconds, header) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_500, 60)] {
+        let error = ApiError::internal().with_retry_after(Duration::from_millis(milliseconds));
+        assert_eq!(error.retry_after_seconds(), Some(header));
+    }
+    assert_eq!(ApiError::internal().retry_after_seconds(), None);
+}
