@@ -5,6 +5,7 @@ use http::StatusCode;
 use super::Kind;
 use super::extras::MAX_TIMEOUT;
 use super::head::MAX_MODEL_BYTES;
+use super::multipart::MAX_BOUNDARY_BYTES;
 use super::scan::{MAX_BODY_BYTES, MAX_DEPTH, MAX_FIELDS};
 
 /// Why a request body is refused; the text is for the client and holds none of the body's content.
@@ -71,14 +72,31 @@ pub enum BadRequest {
         /// The field.
         param: &'static str,
     },
+    /// The `content-type` is not `multipart/form-data` with a usable boundary.
+    #[error(
+        "The `content-type` must be multipart/form-data with a boundary of 1 to {MAX_BOUNDARY_BYTES} characters."
+    )]
+    NotAForm,
+    /// The form breaks the grammar of `multipart/form-data`.
+    #[error("The form cannot be read: {problem}.")]
+    BadForm {
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The form's `model` did not come within the bytes that may be held back for it.
+    #[error("The form's `model` did not come soon enough. Put it before the file.")]
+    ModelTooLate,
+    /// The form's `stream` is neither `true` nor `false`.
+    #[error("`stream` must be true or false.")]
+    NotYesOrNo,
 }
 
 impl BadRequest {
-    /// The status to answer with: 413 for a body that is too long, otherwise 400.
+    /// The status to answer with: 413 for a body or a form's beginning that is too long, otherwise 400.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::TooLong => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::TooLong | Self::ModelTooLate => StatusCode::PAYLOAD_TOO_LARGE,
             _ => StatusCode::BAD_REQUEST,
         }
     }
@@ -91,8 +109,15 @@ impl BadRequest {
             | Self::NotAnObject { .. }
             | Self::TooDeep { .. }
             | Self::TooManyFields
-            | Self::TooLong => "request_body",
-            Self::ModelMissing | Self::ModelEmpty | Self::ModelTooLong | Self::ModelNotText => "model",
+            | Self::TooLong
+            | Self::NotAForm
+            | Self::BadForm { .. } => "request_body",
+            Self::ModelMissing
+            | Self::ModelEmpty
+            | Self::ModelTooLong
+            | Self::ModelNotText
+            | Self::ModelTooLate => "model",
+            Self::NotYesOrNo => "stream",
             Self::Repeated { param } | Self::WrongType { param, .. } | Self::NotSeconds { param } => param,
         }
     }
