@@ -3,5 +3,6 @@
 pub mod config;
 pub mod demo;
 pub mod openai;
+mod likeness;
 pub mod provider;
 pub mod simulated;
