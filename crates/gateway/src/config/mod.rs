@@ -1,16 +1,33 @@
 //! What the gateway is told to do: deployments, aliases, routing and door settings.
 //!
-//! A [`Config`] comes from a LiteLLM `config.yaml` (`load`) or is made in code. Either way
-//! `Config::check` lists every mistake at once; a place in a mistake is the path that the setting
+//! A [`Config`] comes from a LiteLLM `config.yaml` ([`load`]) or is made in code. Either way
+//! [`Config::check`] lists every mistake at once; a place in a mistake is the path that the setting
 //! has in the YAML file, e.g. `model_list[0].litellm_params.api_base`.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+mod check;
+mod environment;
+mod files;
+mod finding;
+mod ids;
+mod keys;
+mod load;
+mod mask;
+mod overrides;
+mod read;
 mod secret;
+mod source;
+#[cfg(test)]
+mod tests;
+mod tree;
 
+pub use environment::Environment;
+pub use finding::{Finding, LoadError, Path, Place, Severity};
 pub use leastbusy_balance::TieBreak;
+pub use load::{Loaded, load, parse};
 pub use secret::Secret;
 
 /// Everything the gateway needs to know before it starts.
@@ -99,7 +116,9 @@ impl Deployment {
 
 /// Time limits of one attempt; `None` leaves the choice to the next wider setting.
 ///
-/// Precedence: request, deployment, router, default.
+/// Precedence: request, deployment, router, default. `litellm_settings.request_timeout` counts as the router's
+/// `timeout` and goes before it; for streams it counts as the router's `stream_timeout` and goes after it, as in
+/// LiteLLM. (LiteLLM ignores it for whole answers when the router has no `timeout`; here it always counts.)
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Timeouts {
     /// `timeout` (also `request_timeout`): the whole answer when it is not a stream; for a stream
@@ -131,6 +150,8 @@ pub struct RouterSettings {
 pub struct GeneralSettings {
     /// `master_key`: the key clients must send; `None` leaves the door open, on loopback only.
     pub master_key: Option<Secret>,
+    /// `dangerously_permit_weak_or_unset_master_key`: no warning about a key that anybody would try.
+    pub permit_weak_key: bool,
     /// `max_request_size_mb` (megabytes, fractions allowed) as bytes; default 100 MB.
     pub max_request_bytes: usize,
     /// `max_header_bytes`: request head, 8 KiB to 1 MiB; default 64 KiB.
@@ -157,6 +178,7 @@ impl Default for GeneralSettings {
     fn default() -> Self {
         Self {
             master_key: None,
+            permit_weak_key: false,
             max_request_bytes: 100 * 1024 * 1024,
             max_header_bytes: 64 * 1024,
             max_headers: 100,

@@ -1,0 +1,111 @@
+//! Every key that may stand in the file, section by section, and what becomes of it.
+
+mod litellm;
+mod model;
+mod sections;
+
+pub(super) use litellm::LITELLM_SETTINGS;
+pub(super) use model::{ENTRY, LITELLM_PARAMS, MODEL_INFO, REQUEST_PARAMS, SIMULATED};
+pub(super) use sections::{GENERAL_SETTINGS, ROUTER_SETTINGS, STRATEGIES, TOP};
+
+use super::mask;
+use crate::likeness::{alike, nearest};
+
+/// The keys that are right at one place of the file.
+pub(super) struct Section {
+    /// How a message calls the place.
+    pub(super) name: &'static str,
+    /// Keys that do something.
+    pub(super) served: &'static [&'static str],
+    /// Keys that LiteLLM gives a meaning which leastbusy does not serve yet; each gets one warning.
+    pub(super) not_yet: &'static [&'static str],
+    /// Keys that have nothing to act on here, with the reason; accepted without a word.
+    pub(super) without_meaning: &'static [(&'static str, &'static str)],
+}
+
+/// What becomes of a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Status {
+    Served,
+    NotYet,
+    WithoutMeaning,
+    Unknown,
+}
+
+impl Section {
+    pub(super) fn status(&self, key: &str) -> Status {
+        let is_param = self.name == LITELLM_PARAMS.name && REQUEST_PARAMS.contains(&key);
+        if self.served.contains(&key) || is_param {
+            Status::Served
+        } else if self.not_yet.contains(&key) || (self.has_prices() && is_price(key)) {
+            Status::NotYet
+        } else if self.without_meaning.iter().any(|(name, _)| *name == key) {
+            Status::WithoutMeaning
+        } else {
+            Status::Unknown
+        }
+    }
+
+    pub(super) fn knows(&self, key: &str) -> bool {
+        self.status(key) != Status::Unknown
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> + '_ {
+        let without_meaning = self.without_meaning.iter().map(|(name, _)| *name);
+        self.served.iter().chain(self.not_yet).copied().chain(without_meaning)
+    }
+
+    fn has_prices(&self) -> bool {
+        self.name == LITELLM_PARAMS.name || self.name == MODEL_INFO.name
+    }
+}
+
+/// LiteLLM has about 150 names for prices; they all say so.
+fn is_price(key: &str) -> bool {
+    key.contains("cost_per_") || key.contains("token_cost") || key.ends_with("_pricing")
+}
+
+/// All sections, in the order in which a misplaced key is looked for.
+pub(super) const SECTIONS: [&Section; 8] = [
+    &LITELLM_PARAMS,
+    &ENTRY,
+    &ROUTER_SETTINGS,
+    &GENERAL_SETTINGS,
+    &LITELLM_SETTINGS,
+    &MODEL_INFO,
+    &SIMULATED,
+    &TOP,
+];
+
+/// The right name and, if it is not `section`'s, the section it belongs to.
+pub(super) fn suggestion(section: &Section, key: &str) -> Option<(&'static str, Option<&'static str>)> {
+    let own: Vec<_> = section.names().chain(params(section)).collect();
+    if let Some(elsewhere) = SECTIONS.iter().find(|other| other.name != section.name && other.knows(key)) {
+        let name = elsewhere.names().find(|name| *name == key)?;
+        return Some((name, Some(elsewhere.name)));
+    }
+    if let Some(near) = nearest(key, own.iter().copied()) {
+        return Some((near, None));
+    }
+    SECTIONS
+        .iter()
+        .filter(|other| other.name != section.name)
+        .find_map(|other| Some((nearest(key, other.served.iter().copied())?, Some(other.name))))
+}
+
+fn params(section: &Section) -> impl Iterator<Item = &'static str> + use<> {
+    let all: &[&str] = if section.name == LITELLM_PARAMS.name { REQUEST_PARAMS } else { &[] };
+    all.iter().copied()
+}
+
+/// Whether some section has a key of this name.
+pub(super) fn is_known(key: &str) -> bool {
+    SECTIONS.iter().any(|section| section.knows(key))
+}
+
+/// Whether what stands under an unknown key may be a secret: unless the key is a slip for a harmless one, nobody knows.
+pub(super) fn may_hide_secret(key: &str) -> bool {
+    let names = || SECTIONS.iter().flat_map(|section| section.names());
+    let mut meant = alike(key, names()).peekable();
+    meant.peek().is_none() || meant.any(|(_, name)| mask::is_secret_key(name))
+}

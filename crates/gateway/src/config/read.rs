@@ -1,0 +1,295 @@
+//! From the tree to a [`Config`]: types, ranges and names of single settings.
+
+mod deployment;
+mod general;
+mod router;
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::Config;
+use super::environment::Environment;
+use super::finding::{Finding, Path, Step, counted};
+use super::keys::{self, Section, Status};
+use super::mask;
+use super::tree::{Entry, Node, Value};
+use crate::likeness::nearest;
+
+/// Reads the whole tree; what is wrong is left at its default.
+///
+/// `incomplete` says that a file could not be read, so that nothing is known about names that lead nowhere.
+pub(super) fn config(
+    root: &Node,
+    environment: &Environment,
+    findings: &mut Vec<Finding>,
+    incomplete: bool,
+) -> Config {
+    let mut reader = Reader { findings, not_yet: BTreeMap::new() };
+    let top = reader.section(root, &Path::default(), &keys::TOP);
+    let mut config = Config {
+        deployments: deployment::all(&mut reader, top.get("model_list"), environment),
+        general: general::read(&mut reader, top.get("general_settings")),
+        ..Config::default()
+    };
+    let (router, litellm) = (top.get("router_settings"), top.get("litellm_settings"));
+    router::read(&mut reader, router, litellm, &mut config, incomplete);
+    reader.finish();
+    config
+}
+
+/// Reads values and collects what is wrong with them.
+struct Reader<'a> {
+    findings: &'a mut Vec<Finding>,
+    /// Keys not served yet: where each stands first, and how often it stands there in all.
+    not_yet: BTreeMap<(&'static str, String), (Path, usize)>,
+}
+
+/// A setting: its value and its path.
+struct Setting<'n> {
+    node: &'n Node,
+    path: Path,
+}
+
+/// The settings of one map that are to be read.
+struct Settings<'n>(Vec<(&'n str, Setting<'n>)>);
+
+impl<'n> Settings<'n> {
+    fn get(&self, key: &str) -> Option<&Setting<'n>> {
+        self.0.iter().find(|(name, _)| *name == key).map(|(_, setting)| setting)
+    }
+}
+
+impl Reader<'_> {
+    fn mistake(&mut self, path: &Path, what: impl Into<String>, way_out: impl Into<String>) {
+        self.findings.push(Finding::mistake(path.clone(), what).way_out(way_out));
+    }
+
+    fn warning(&mut self, path: &Path, what: impl Into<String>, way_out: impl Into<String>) {
+        self.findings.push(Finding::warning(path.clone(), what).way_out(way_out));
+    }
+
+    /// The known settings of a map; the others become findings. A misspelt key counts as the right one, so that one
+    /// slip gives one mistake.
+    fn section<'n>(&mut self, node: &'n Node, path: &Path, section: &'static Section) -> Settings<'n> {
+        let mut settings = Settings(Vec::new());
+        for entry in self.entries(node, path) {
+            let at = path.key(&entry.key);
+            let setting = Setting { node: &entry.value, path: at.clone() };
+            match section.status(&entry.key) {
+                Status::Served => settings.0.push((entry.key.as_str(), setting)),
+                Status::NotYet => {
+                    // Kept as well: the names in fallbacks are checked already.
+                    self.note_not_yet(section, &entry.key, at);
+                    settings.0.push((entry.key.as_str(), setting));
+                }
+                Status::WithoutMeaning => {}
+                Status::Unknown if entry.key.starts_with("x-") && section.name == keys::TOP.name => {}
+                Status::Unknown => {
+                    if let Some(meant) = self.unknown(&entry.key, &at, section)
+                        && node.get(meant).is_none()
+                    {
+                        settings.0.push((meant, setting));
+                    }
+                }
+            }
+        }
+        settings
+    }
+
+    fn note_not_yet(&mut self, section: &'static Section, key: &str, path: Path) {
+        self.not_yet.entry((section.name, key.to_owned())).or_insert((path, 0)).1 += 1;
+    }
+
+    /// Reports a key that nobody knows here; the one that was probably meant.
+    fn unknown(&mut self, key: &str, path: &Path, section: &'static Section) -> Option<&'static str> {
+        let finding =
+            Finding::mistake(path.clone(), format!("{} is not a key of {}", mask::quoted(key), section.name))
+                .at_key();
+        let suggestion = keys::suggestion(section, key);
+        self.findings.push(match suggestion {
+            Some((meant, None)) => finding.way_out(format!("did you mean `{meant}`?")),
+            Some((meant, Some(place))) if meant == key => finding.way_out(format!("it belongs into {place}")),
+            Some((meant, Some(place))) => {
+                finding.way_out(format!("did you mean `{meant}`, which belongs into {place}?"))
+            }
+            None if section.name == keys::TOP.name => {
+                finding.way_out("remove it; a key that only holds anchors may be called `x-...`")
+            }
+            None => finding.way_out("remove it"),
+        });
+        suggestion.and_then(|(meant, place)| place.is_none().then_some(meant))
+    }
+
+    fn wrong_type(&mut self, setting: &Setting<'_>, expected: &str, way_out: Option<String>) {
+        let secret = is_secret(&setting.path);
+        let found = setting.node.described(secret);
+        let finding = Finding::mistake(setting.path.clone(), format!("expected {expected}, found {found}"));
+        self.findings.push(match way_out {
+            Some(way_out) => finding.way_out(way_out),
+            None => finding,
+        });
+    }
+
+    fn entries<'n>(&mut self, node: &'n Node, path: &Path) -> &'n [Entry] {
+        match &node.value {
+            Value::Map(entries) => entries,
+            Value::Null => &[],
+            _ => {
+                self.wrong_type(&Setting { node, path: path.clone() }, "a map", None);
+                &[]
+            }
+        }
+    }
+
+    fn items<'n>(&mut self, setting: &Setting<'n>) -> Vec<Setting<'n>> {
+        match &setting.node.value {
+            Value::List(items) => items
+                .iter()
+                .enumerate()
+                .map(|(index, node)| Setting { node, path: setting.path.index(index) })
+                .collect(),
+            Value::Null => Vec::new(),
+            _ => {
+                self.wrong_type(setting, "a list", None);
+                Vec::new()
+            }
+        }
+    }
+
+    fn text(&mut self, setting: Option<&Setting<'_>>) -> Option<String> {
+        let setting = setting?;
+        match &setting.node.value {
+            Value::Text(text) => Some(text.clone()),
+            Value::Null => None,
+            Value::Number(_) | Value::Bool(_) => {
+                self.wrong_type(setting, "a text", Some("put it in quotes".into()));
+                None
+            }
+            Value::List(_) | Value::Map(_) => {
+                self.wrong_type(setting, "a text", None);
+                None
+            }
+        }
+    }
+
+    fn number(&mut self, setting: Option<&Setting<'_>>, expected: &str) -> Option<f64> {
+        let setting = setting?;
+        match &setting.node.value {
+            Value::Number(number) => number.as_f64(),
+            Value::Null => None,
+            Value::Text(text) => {
+                let parsed = text.trim().parse::<f64>().ok().filter(|number| number.is_finite());
+                if setting.node.variable.is_some() && parsed.is_some() {
+                    return parsed;
+                }
+                let way_out = parsed.map(|number| format!("write {number} without quotes"));
+                self.wrong_type(setting, expected, way_out);
+                None
+            }
+            Value::Bool(_) | Value::List(_) | Value::Map(_) => {
+                self.wrong_type(setting, expected, None);
+                None
+            }
+        }
+    }
+
+    fn whole(&mut self, setting: Option<&Setting<'_>>) -> Option<i64> {
+        let number = self.number(setting, "a whole number")?;
+        // Above 2^53 not every whole number is an f64, and no setting is meant to be that large.
+        if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0 {
+            #[expect(clippy::cast_possible_truncation, reason = "whole and at most 2^53")]
+            return Some(number as i64);
+        }
+        self.wrong_type(setting?, "a whole number", None);
+        None
+    }
+
+    fn count(&mut self, setting: Option<&Setting<'_>>, range: RangeInclusive<usize>) -> Option<usize> {
+        let whole = self.whole(setting)?;
+        match usize::try_from(whole) {
+            Ok(count) if range.contains(&count) => Some(count),
+            _ => {
+                let path = setting?.path.clone();
+                self.mistake(
+                    &path,
+                    format!("{whole} is not between {} and {}", range.start(), range.end()),
+                    "choose a number in that range",
+                );
+                None
+            }
+        }
+    }
+
+    fn seconds(&mut self, setting: Option<&Setting<'_>>) -> Option<Duration> {
+        let seconds = self.number(setting, "a number of seconds")?;
+        match Duration::try_from_secs_f64(seconds) {
+            Ok(duration) => Some(duration),
+            Err(_) => {
+                let path = setting?.path.clone();
+                self.mistake(
+                    &path,
+                    format!("{seconds} is not a number of seconds"),
+                    "write a number above 0",
+                );
+                None
+            }
+        }
+    }
+
+    fn flag(&mut self, setting: Option<&Setting<'_>>) -> Option<bool> {
+        let setting = setting?;
+        match &setting.node.value {
+            Value::Bool(flag) => Some(*flag),
+            Value::Null => None,
+            Value::Text(text) if setting.node.variable.is_some() => match text.to_lowercase().as_str() {
+                "true" | "yes" | "on" | "1" => Some(true),
+                "false" | "no" | "off" | "0" => Some(false),
+                _ => {
+                    self.wrong_type(setting, "`true` or `false`", None);
+                    None
+                }
+            },
+            Value::Text(_) | Value::Number(_) | Value::List(_) | Value::Map(_) => {
+                self.wrong_type(setting, "`true` or `false`", None);
+                None
+            }
+        }
+    }
+
+    /// One of a few words.
+    fn choice<T: Copy>(&mut self, setting: Option<&Setting<'_>>, words: &[(&'static str, T)]) -> Option<T> {
+        let setting = setting?;
+        let text = self.text(Some(setting))?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(*value);
+        }
+        let names: Vec<_> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        let way_out = match nearest(&text, words.iter().map(|(word, _)| *word)) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("write one of {}", names.join(", ")),
+        };
+        let what = format!("{} is not one of {}", mask::quoted(&text), names.join(", "));
+        self.mistake(&setting.path, what, way_out);
+        None
+    }
+
+    /// One warning for each key that is not served yet, however often it stands in the file.
+    fn finish(self) {
+        for ((_, key), (path, times)) in self.not_yet {
+            let more = match times {
+                1 => String::new(),
+                _ => format!(" (here and in {} more)", counted(times - 1, "place")),
+            };
+            let what = format!("`{key}` is known to LiteLLM; leastbusy does not serve it yet{more}");
+            self.findings.push(Finding::warning(path, what).at_key());
+        }
+    }
+}
+
+fn is_secret(path: &Path) -> bool {
+    path.steps().iter().any(|step| match step {
+        Step::Key(key) => mask::is_secret_key(key) || (!keys::is_known(key) && keys::may_hide_secret(key)),
+        Step::Index(_) => false,
+    })
+}
