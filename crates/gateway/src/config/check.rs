@@ -325,6 +325,7 @@ fn check_general(general: &GeneralSettings, mistakes: &mut Vec<Finding>) {
     for (key, limit, least) in [
         ("header_read_timeout", general.header_read_timeout, Duration::from_millis(1)),
         ("body_read_timeout", general.body_read_timeout, Duration::from_millis(1)),
+        ("write_timeout", general.write_timeout, Duration::from_millis(1)),
         ("shutdown_grace", general.shutdown_grace, Duration::ZERO),
     ] {
         if limit < least || limit > DURATION_MAX {

@@ -136,6 +136,13 @@ pub struct Timeouts {
     pub total: Option<Duration>,
 }
 
+impl Timeouts {
+    /// `total_timeout` where nothing else is set: LiteLLM's 6000 s.
+    pub const DEFAULT_TOTAL: Duration = Duration::from_secs(6000);
+    /// `connect_timeout` where nothing else is set.
+    pub const DEFAULT_CONNECT: Duration = Duration::from_secs(10);
+}
+
 /// `router_settings`: how a deployment is chosen and how long an attempt may take.
 #[derive(Debug, Clone, Default)]
 pub struct RouterSettings {
@@ -166,6 +173,8 @@ pub struct GeneralSettings {
     pub header_read_timeout: Duration,
     /// `body_read_timeout`: the longest gap while a client sends its body; default 30 s.
     pub body_read_timeout: Duration,
+    /// `write_timeout`: how long a client may leave an answer unread before it is given up; default 60 s.
+    pub write_timeout: Duration,
     /// `shutdown_grace`: how long open answers may go on after SIGTERM; default 30 s.
     pub shutdown_grace: Duration,
     /// `workers`: number of runtimes, each on a thread of its own; default one for each core.
@@ -186,6 +195,7 @@ impl Default for GeneralSettings {
             max_upstream_connections: 4096,
             header_read_timeout: Duration::from_secs(30),
             body_read_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_secs(60),
             shutdown_grace: Duration::from_secs(30),
             workers: None,
             runtime: Runtime::PerCore,

@@ -142,6 +142,7 @@ pub(in crate::config) static GENERAL_SETTINGS: Section = Section {
         "max_upstream_connections",
         "header_read_timeout",
         "body_read_timeout",
+        "write_timeout",
         "shutdown_grace",
         "workers",
         "runtime",

@@ -28,6 +28,7 @@ pub(super) fn read(reader: &mut Reader<'_>, section: Option<&Setting<'_>>) -> Ge
     for (key, field) in [
         ("header_read_timeout", &mut general.header_read_timeout),
         ("body_read_timeout", &mut general.body_read_timeout),
+        ("write_timeout", &mut general.write_timeout),
         ("shutdown_grace", &mut general.shutdown_grace),
     ] {
         if let Some(duration) = reader.seconds(settings.get(key)) {
