@@ -1,8 +1,19 @@
 //! An LLM gateway that sends each request to the least busy deployment.
+//!
+//! From bottom to top: what the program is told ([`config`], [`provider`]) and the wire format
+//! ([`openai`]); calling deployments ([`upstream`], [`simulated`]) and choosing among them ([`router`]);
+//! the door ([`front`]), what is told about it all ([`telemetry`]), and running it ([`serve`], [`demo`],
+//! [`cli`]). A module imports from its own floor or from below.
+
+mod likeness;
 
 pub mod config;
-pub mod demo;
 pub mod openai;
-mod likeness;
 pub mod provider;
+
 pub mod simulated;
+pub mod upstream;
+
+
+
+pub mod demo;

@@ -4,6 +4,7 @@
 //! [`RequestHead`] tells where each field stands, and everything else passes through as it came.
 
 mod bad_request;
+pub mod endpoint;
 mod error;
 mod extras;
 mod fields;

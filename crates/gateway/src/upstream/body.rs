@@ -1,0 +1,87 @@
+//! The request body that goes upstream.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+
+use crate::openai::UpstreamBody;
+
+/// An error of a client that is still sending its body.
+pub type StreamError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A request body: whole in memory, or still arriving from the client.
+#[derive(Debug)]
+pub enum RequestBody {
+    /// No body at all.
+    Empty,
+    /// All of it is here, so it can be sent again.
+    Whole(UpstreamBody),
+    /// A file that streams through; it can be sent once.
+    Streamed {
+        /// What was read already, to be sent first.
+        head: UpstreamBody,
+        /// What the client is still sending.
+        rest: UnsyncBoxBody<Bytes, StreamError>,
+    },
+}
+
+impl RequestBody {
+    /// The same body again, where all of it is still here.
+    #[must_use]
+    pub fn again(&self) -> Option<Self> {
+        match self {
+            Self::Empty => Some(Self::Empty),
+            Self::Whole(body) => Some(Self::Whole(body.clone())),
+            Self::Streamed { .. } => None,
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = StreamError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Whole(body) => {
+                Pin::new(body).poll_frame(context).map_err(|never: Infallible| match never {})
+            }
+            Self::Streamed { head, rest } => match Pin::new(head).poll_frame(context) {
+                Poll::Ready(None) => Pin::new(rest).poll_frame(context),
+                frame => frame.map_err(|never: Infallible| match never {}),
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Whole(body) => body.is_end_stream(),
+            Self::Streamed { head, rest } => head.is_end_stream() && rest.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Whole(body) => body.size_hint(),
+            Self::Streamed { head, rest } => {
+                let (head, rest) = (head.size_hint(), rest.size_hint());
+                let mut both = SizeHint::new();
+                both.set_lower(head.lower() + rest.lower());
+                if let (Some(head), Some(rest)) = (head.upper(), rest.upper()) {
+                    both.set_upper(head + rest);
+                }
+                both
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Calling a deployment: addresses, connections, one exchange, and what its end means.
+
+pub mod body;
+pub mod classify;
+mod connect;
+pub mod origin;
+pub mod pool;
+pub mod send;
+mod tls;
+
+pub use body::RequestBody;
+pub use origin::Origin;
+pub use pool::{Checkout, Pool};
+pub use send::{Exchange, Limits, SendError, Target};
