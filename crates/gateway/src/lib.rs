@@ -14,6 +14,7 @@ pub mod provider;
 pub mod simulated;
 pub mod upstream;
 
+pub mod router;
 
 
 pub mod demo;

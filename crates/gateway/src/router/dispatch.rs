@@ -1,0 +1,232 @@
+//! One request's way: pick and lease, send, and hand the answer on with its lease.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use leastbusy_balance::{Outcome, Phase, Pick, Refusal};
+use tokio::time::Sleep;
+
+use super::attempt::Attempt;
+use super::deployment::Deployment;
+use super::headers;
+use super::leased_body::LeasedBody;
+use super::served::{Facts, Served};
+use super::table::{Route, Table};
+use crate::config::Timeouts;
+use crate::openai::endpoint::EndpointIndex;
+use crate::openai::{ApiError, Fields, FormHead, SseWatch, UpstreamTimeout, rewrite};
+use crate::upstream::body::StreamError;
+use crate::upstream::{Exchange, Limits, Pool, RequestBody, SendError, Target, classify, send};
+
+/// When to come back to a gateway that has no room: about as long as a short answer takes.
+const BUSY_WAIT: Duration = Duration::from_secs(1);
+
+/// One worker's way to the deployments: the shared table and its own connections.
+#[derive(Debug, Clone)]
+pub struct Router {
+    table: Arc<Table>,
+    pool: Arc<Pool>,
+}
+
+/// A request that is ready to go upstream.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// What is called.
+    pub endpoint: EndpointIndex,
+    /// The model as the client wrote it.
+    pub model: &'a str,
+    /// Where it may go.
+    pub route: Route<'a>,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// The body.
+    pub content: Content<'a>,
+    /// The client's headers, all of them.
+    pub headers: &'a HeaderMap,
+    /// Time limits the client asked for.
+    pub timeouts: Timeouts,
+    /// When the request's head had arrived.
+    pub received: Instant,
+}
+
+/// A request's body, as far as it was read.
+#[derive(Debug)]
+pub enum Content<'a> {
+    /// JSON, whole.
+    Json {
+        /// The bytes as they came.
+        body: Bytes,
+        /// Where its fields stand.
+        fields: &'a Fields,
+    },
+    /// A form whose model is known; the rest streams through.
+    Form {
+        /// What was read until the model was found.
+        form: FormHead,
+        /// What the client is still sending.
+        rest: UnsyncBoxBody<Bytes, StreamError>,
+    },
+}
+
+/// A request that got no answer from a deployment, and what is known about it.
+#[derive(Debug)]
+pub struct Failure {
+    /// What the client is told.
+    pub error: ApiError,
+    /// What the headers say.
+    pub facts: Facts,
+}
+
+impl Router {
+    /// A worker's router over the shared table.
+    #[must_use]
+    pub fn new(table: Arc<Table>) -> Self {
+        Self { table, pool: Pool::new() }
+    }
+
+    /// The routing table.
+    #[must_use]
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    pub(super) fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// Closes connections that have been idle for too long.
+    pub fn sweep(&self) {
+        self.pool.sweep(self.table.origins());
+    }
+
+    /// Sends a request to the least busy deployment of its group.
+    ///
+    /// # Errors
+    ///
+    /// [`Failure`] when no deployment answered. An answer with an error status is an answer.
+    pub async fn dispatch(&self, call: Call<'_>) -> Result<(Response<LeasedBody>, Facts), Failure> {
+        let group = call.route.group;
+        let mut facts = Facts::default();
+        let (received, model) = (call.received, call.model);
+        let attempt = match self.pick(group, call.stream) {
+            Ok(attempt) => attempt,
+            Err(refusal) => {
+                tracing::warn!(model, %refusal, "no deployment");
+                let error = ApiError::overloaded(model, BUSY_WAIT);
+                return Err(failure(error, facts, received, Duration::ZERO));
+            }
+        };
+        facts.served = Some(Served::new(&self.table, group, attempt.member()));
+        let limits = attempt.deployment().limits(&call.timeouts, call.stream);
+        let target = match target(attempt.deployment(), call) {
+            Ok(target) => target,
+            Err(error) => {
+                attempt.end(Outcome::BadRequest);
+                return Err(failure(error, facts, received, Duration::ZERO));
+            }
+        };
+        let sent = Instant::now();
+        let mut timer = Box::pin(tokio::time::sleep(limits.first_byte.min(limits.total)));
+        let exchange = send::send(&self.pool, target, &limits, attempt.started().into(), &mut timer).await;
+        let waited = sent.elapsed();
+        match exchange {
+            Ok(exchange) => {
+                let answer = answer(exchange, attempt, &limits, timer);
+                set_durations(&mut facts, received, waited);
+                Ok((answer, facts))
+            }
+            Err(error) => {
+                tracing::warn!(deployment = attempt.deployment().id, %error, "no answer");
+                let told = told(&error, &limits, model);
+                attempt.end(error.outcome());
+                Err(failure(told, facts, received, waited))
+            }
+        }
+    }
+
+    pub(super) fn pick(&self, group: usize, stream: bool) -> Result<Attempt, Refusal> {
+        let pick = Pick { dice: fastrand::u64(..), ..Pick::default() };
+        let lease = self.table.groups()[group].group.pick(&pick)?;
+        Ok(Attempt::begin(&self.table, group, lease, 1, stream))
+    }
+}
+
+fn target<'a>(deployment: &'a Deployment, call: Call<'_>) -> Result<Target<'a>, ApiError> {
+    let model = deployment.model_for(&call.route.captures);
+    let path = deployment
+        .path(call.endpoint, &model)
+        .map_err(|error| ApiError::invalid_request(error.to_string(), "model"))?;
+    let mut headers = headers::to_upstream(call.headers, call.stream);
+    deployment.add_headers(&mut headers);
+    let body = match call.content {
+        Content::Json { body, fields } => {
+            RequestBody::Whole(rewrite(&body, fields, Some(&model), &deployment.defaults))
+        }
+        Content::Form { form, rest } => RequestBody::Streamed { head: form.rewrite(Some(&model)), rest },
+    };
+    Ok(Target { origin: deployment.origin(), method: Method::POST, path, headers, body })
+}
+
+fn answer(
+    exchange: Exchange,
+    mut attempt: Attempt,
+    limits: &Limits,
+    timer: Pin<Box<Sleep>>,
+) -> Response<LeasedBody> {
+    let Exchange { response, checkout } = exchange;
+    let (mut parts, body): (_, Incoming) = response.into_parts();
+    attempt.answered(parts.status.as_u16(), classify::outcome(parts.status, &parts.headers));
+    let events = is_event_stream(&parts.headers).then(SseWatch::default);
+    headers::to_client(&mut parts.headers);
+    parts.version = http::Version::HTTP_11;
+    parts.extensions.clear();
+    let body = LeasedBody::new(body, attempt, checkout, timer, limits, events);
+    Response::from_parts(parts, body)
+}
+
+/// Whether an error event can be added at the end: frames that are neither compressed nor counted.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    let is_events = headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
+    is_events
+        && !headers.contains_key(header::CONTENT_LENGTH)
+        && headers.get(header::CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity")
+}
+
+fn failure(error: ApiError, mut facts: Facts, received: Instant, waited: Duration) -> Failure {
+    set_durations(&mut facts, received, waited);
+    Failure { error, facts }
+}
+
+fn set_durations(facts: &mut Facts, received: Instant, waited: Duration) {
+    facts.response_duration = received.elapsed();
+    facts.overhead = facts.response_duration.saturating_sub(waited);
+}
+
+/// What the client is told of a failed exchange; the upstream's address and words stay in the log.
+fn told(error: &SendError, limits: &Limits, model: &str) -> ApiError {
+    match error {
+        SendError::ConnectionLimit => ApiError::overloaded(model, BUSY_WAIT),
+        SendError::Connect(_) | SendError::Broken(_) | SendError::Timeout(Phase::Connect) => {
+            ApiError::upstream_connection(model)
+        }
+        SendError::ClientBody => ApiError::invalid_request(error.to_string(), "request_body"),
+        SendError::Timeout(phase) => timed_out(model, *phase, limits),
+    }
+}
+
+/// What the client is told of a time limit that has passed.
+pub(super) fn timed_out(model: &str, phase: Phase, limits: &Limits) -> ApiError {
+    let which = match phase {
+        Phase::Connect | Phase::FirstByte => UpstreamTimeout::FirstByte,
+        Phase::Idle => UpstreamTimeout::Idle,
+        Phase::Total => UpstreamTimeout::Total,
+    };
+    ApiError::upstream_timeout(model, which, limits.of(phase))
+}

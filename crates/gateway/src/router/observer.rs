@@ -1,0 +1,63 @@
+//! Being told of every attempt: what LiteLLM users know as pre-call, success and failure callbacks.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use leastbusy_balance::Outcome;
+
+/// Something that wants to know of every attempt on a deployment.
+///
+/// Calls come from the threads that serve requests, so they must neither block nor panic. An observer
+/// only watches: counts belong to leases, and nothing it does changes them.
+pub trait Observer: fmt::Debug + Send + Sync {
+    /// A deployment was picked; the request is about to be sent.
+    fn pre_call(&self, attempt: &AttemptStart<'_>) {
+        let _ = attempt;
+    }
+
+    /// The answer arrived whole.
+    fn success(&self, attempt: &AttemptStart<'_>, end: &AttemptEnd) {
+        let _ = (attempt, end);
+    }
+
+    /// The attempt ended in any other way, the client's leaving included.
+    fn failure(&self, attempt: &AttemptStart<'_>, end: &AttemptEnd) {
+        let _ = (attempt, end);
+    }
+}
+
+/// What is known when an attempt begins.
+#[derive(Debug, Clone, Copy)]
+pub struct AttemptStart<'a> {
+    /// The model group that serves the request.
+    pub group: &'a str,
+    /// The id of the deployment.
+    pub deployment: &'a str,
+    /// The group's place in `Table::groups`.
+    pub group_index: usize,
+    /// The deployment's place in its group.
+    pub member_index: usize,
+    /// 1 for a request's first attempt.
+    pub number: u32,
+    /// Whether the client asked for a stream.
+    pub stream: bool,
+    /// Requests in flight on the deployment right after the pick, this one included.
+    pub in_flight: u32,
+    /// When the deployment was picked.
+    pub at: Instant,
+}
+
+/// What is known when an attempt is over.
+#[derive(Debug, Clone, Copy)]
+pub struct AttemptEnd {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The status the deployment answered with, if it answered.
+    pub status: Option<u16>,
+    /// From the pick to the head of the answer.
+    pub first_byte: Option<Duration>,
+    /// From the pick to the end of the lease.
+    pub duration: Duration,
+    /// Bytes of the answer's body.
+    pub bytes: u64,
+}

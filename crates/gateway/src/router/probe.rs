@@ -1,0 +1,68 @@
+//! Asking a deployment whether it is up, without giving it work.
+
+use std::time::Duration;
+
+use http::{HeaderMap, Method, StatusCode};
+use leastbusy_balance::Outcome;
+
+use super::dispatch::Router;
+use crate::upstream::{Limits, RequestBody, Target, classify, send};
+
+/// What a deployment said when asked for its models.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Probe {
+    /// Whether it is up and took our key.
+    pub healthy: bool,
+    /// What was seen, in a few words.
+    pub seen: String,
+}
+
+impl Router {
+    /// Asks a deployment for its list of models, under a lease like any other request.
+    ///
+    /// Servers without such a list answer 404 or 405, which shows as well that they are up.
+    ///
+    /// # Panics
+    ///
+    /// If the table has no such deployment.
+    pub async fn probe(&self, deployment: usize, limit: Duration) -> Probe {
+        let attempt = match self.pick(self.table().direct(deployment), false) {
+            Ok(attempt) => attempt,
+            Err(refusal) => return Probe { healthy: false, seen: refusal.to_string() },
+        };
+        let deployment = attempt.deployment();
+        let path = match deployment.models_path() {
+            Ok(path) => path,
+            Err(error) => return Probe { healthy: false, seen: error.to_string() },
+        };
+        let mut headers = HeaderMap::new();
+        deployment.add_headers(&mut headers);
+        let target = Target {
+            origin: deployment.origin(),
+            method: Method::GET,
+            path,
+            headers,
+            body: RequestBody::Empty,
+        };
+        let limits = Limits { connect: limit, first_byte: limit, idle: limit, total: limit };
+        let mut timer = Box::pin(tokio::time::sleep(limit));
+        match send::send(self.pool(), target, &limits, attempt.started().into(), &mut timer).await {
+            Ok(exchange) => {
+                let status = exchange.response.status();
+                attempt.end(classify::outcome(status, exchange.response.headers()));
+                Probe { healthy: shows_life(status), seen: status.to_string() }
+            }
+            Err(error) => {
+                let outcome = error.outcome();
+                attempt.end(outcome);
+                let seen =
+                    if outcome == Outcome::ConnectionFailed { "connection failed" } else { outcome.name() };
+                Probe { healthy: false, seen: seen.to_owned() }
+            }
+        }
+    }
+}
+
+fn shows_life(status: StatusCode) -> bool {
+    status.is_success() || matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
+}

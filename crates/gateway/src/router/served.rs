@@ -1,0 +1,111 @@
+//! What an answer tells about how it came to be: the `x-litellm-*` headers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::call_id::CallId;
+use super::table::Table;
+
+/// The deployment that a request was last sent to.
+#[derive(Debug, Clone)]
+pub struct Served {
+    table: Arc<Table>,
+    group: usize,
+    member: usize,
+}
+
+impl Served {
+    pub(super) fn new(table: &Arc<Table>, group: usize, member: usize) -> Self {
+        Self { table: Arc::clone(table), group, member }
+    }
+
+    /// The model group.
+    #[must_use]
+    pub fn group(&self) -> &str {
+        &self.table.groups()[self.group].name
+    }
+
+    /// The deployment's id.
+    #[must_use]
+    pub fn deployment(&self) -> &str {
+        &self.table.groups()[self.group].deployment(self.member).id
+    }
+}
+
+/// The facts that every answer carries in its headers.
+#[derive(Debug, Clone, Default)]
+pub struct Facts {
+    /// Where the request went, if it went anywhere.
+    pub served: Option<Served>,
+    /// From the request's arrival to the head of the answer.
+    pub response_duration: Duration,
+    /// The part of it that was not spent waiting for an upstream.
+    pub overhead: Duration,
+}
+
+impl Facts {
+    /// Writes the headers.
+    pub fn write(&self, headers: &mut HeaderMap, call_id: &CallId) {
+        headers.reserve(HEADERS);
+        if let Some(served) = &self.served {
+            let group = &served.table.groups()[served.group];
+            let deployment = group.deployment(served.member);
+            headers.insert(MODEL_ID, deployment.id_header.clone());
+            headers.insert(MODEL_GROUP, group.header.clone());
+            headers.insert(API_BASE, deployment.api_base_header.clone());
+        }
+        headers.insert(CALL_ID, call_id.to_header());
+        headers.insert(ATTEMPTED_RETRIES, HeaderValue::from_static("0"));
+        headers.insert(ATTEMPTED_FALLBACKS, HeaderValue::from_static("0"));
+        headers.insert(RESPONSE_DURATION, milliseconds(self.response_duration));
+        headers.insert(OVERHEAD_DURATION, milliseconds(self.overhead));
+    }
+}
+
+const MODEL_ID: HeaderName = HeaderName::from_static("x-litellm-model-id");
+const MODEL_GROUP: HeaderName = HeaderName::from_static("x-litellm-model-group");
+const API_BASE: HeaderName = HeaderName::from_static("x-litellm-model-api-base");
+const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+const ATTEMPTED_RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
+const ATTEMPTED_FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
+const RESPONSE_DURATION: HeaderName = HeaderName::from_static("x-litellm-response-duration-ms");
+const OVERHEAD_DURATION: HeaderName = HeaderName::from_static("x-litellm-overhead-duration-ms");
+
+/// How many headers [`Facts::write`] writes.
+const HEADERS: usize = 8;
+
+/// Milliseconds with three digits after the point.
+fn milliseconds(duration: Duration) -> HeaderValue {
+    let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+    let mut text = [0; 24];
+    let mut at = text.len();
+    let mut rest = micros;
+    while rest > 0 || text.len() - at < "0.000".len() {
+        at -= 1;
+        if text.len() - at == ".000".len() {
+            text[at] = b'.';
+        } else {
+            text[at] = b'0' + (rest % 10) as u8;
+            rest /= 10;
+        }
+    }
+    HeaderValue::from_bytes(&text[at..]).expect("digits are printable")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::milliseconds;
+
+    #[test]
+    fn durations_are_milliseconds_with_three_digits() {
+        assert_eq!(milliseconds(Duration::ZERO), "0.000");
+        assert_eq!(milliseconds(Duration::from_micros(56)), "0.056");
+        assert_eq!(milliseconds(Duration::from_micros(281_942)), "281.942");
+        assert_eq!(milliseconds(Duration::from_secs(6000)), "6000000.000");
+        assert_eq!(milliseconds(Duration::MAX), "18446744073709551.615");
+    }
+}
