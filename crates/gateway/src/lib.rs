@@ -16,5 +16,7 @@ pub mod upstream;
 
 pub mod router;
 
+pub mod front;
+pub mod telemetry;
 
 pub mod demo;

@@ -1,0 +1,130 @@
+//! The gateway's own pages: models, health, deployments, metrics.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::Response;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::answer::{self, Body};
+use crate::openai::ApiError;
+use crate::router::{Probe, Router, Table};
+use crate::telemetry::metrics::Metrics;
+
+/// LiteLLM's constant, so that clients which compare listings see no difference.
+const MODEL_CREATED: u64 = 1_677_610_602;
+/// How long `GET /health` waits for each deployment.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Deployments that `GET /health` asks at once.
+const PROBES_AT_ONCE: usize = 32;
+
+pub(super) fn models(table: &Table) -> Response<Body> {
+    let data: Vec<Value> = table.listed().iter().map(|name| model_entry(name)).collect();
+    page(&json!({ "data": data, "object": "list" }))
+}
+
+pub(super) fn model(table: &Table, name: &str) -> Response<Body> {
+    match table.route(name) {
+        Some(_) => page(&model_entry(name)),
+        None => answer::error(&ApiError::model_not_found(name, &table.nearest(name))),
+    }
+}
+
+fn model_entry(name: &str) -> Value {
+    json!({ "id": name, "object": "model", "created": MODEL_CREATED, "owned_by": "openai" })
+}
+
+/// LiteLLM's words, which probes compare.
+pub(super) fn alive() -> Response<Body> {
+    page(&Value::from("I'm alive!"))
+}
+
+pub(super) fn ready() -> Response<Body> {
+    page(&json!({ "status": "healthy", "db": "Not connected" }))
+}
+
+pub(super) fn deployments(table: &Table) -> Response<Body> {
+    let data: Vec<Value> = table
+        .deployments()
+        .map(|deployment| {
+            let in_flight = table.fleet().in_flight(deployment.counted_as);
+            json!({
+                "model_name": deployment.model_name,
+                "id": deployment.id,
+                "provider": deployment.provider,
+                "provider_model": deployment.model,
+                "api_base": deployment.api_base,
+                "weight": deployment.weight,
+                "order": deployment.order,
+                "in_flight": in_flight,
+                "in_flight_total": in_flight,
+                "state": "available",
+                "cooldown": null,
+            })
+        })
+        .collect();
+    page(&json!({ "data": data }))
+}
+
+pub(super) async fn health(router: &Router) -> Response<Body> {
+    let table = router.table();
+    let (mut healthy, mut unhealthy) = (Vec::new(), Vec::new());
+    for (deployment, probe) in table.deployments().zip(probe_all(router).await) {
+        let mut entry = json!({
+            "model": format!("{}/{}", deployment.provider, deployment.model),
+            "model_name": deployment.model_name,
+            "model_id": deployment.id,
+            "api_base": deployment.api_base,
+        });
+        if probe.healthy {
+            healthy.push(entry);
+        } else {
+            entry["error"] = Value::from(probe.seen);
+            unhealthy.push(entry);
+        }
+    }
+    page(&json!({
+        "healthy_count": healthy.len(),
+        "unhealthy_count": unhealthy.len(),
+        "healthy_endpoints": healthy,
+        "unhealthy_endpoints": unhealthy,
+    }))
+}
+
+/// Asks every deployment, some at once; the probes are in the deployments' order.
+async fn probe_all(router: &Router) -> Vec<Probe> {
+    let deployments = router.table().deployments().count();
+    let mut probes = vec![Probe::default(); deployments];
+    let mut asking = JoinSet::new();
+    for at in 0..deployments {
+        if PROBES_AT_ONCE <= asking.len()
+            && let Some(Ok((at, probe))) = asking.join_next().await
+        {
+            probes[at] = probe;
+        }
+        let router = router.clone();
+        asking.spawn(async move { (at, router.probe(at, PROBE_TIMEOUT).await) });
+    }
+    while let Some(Ok((at, probe))) = asking.join_next().await {
+        probes[at] = probe;
+    }
+    probes
+}
+
+pub(super) fn metrics(metrics: &Metrics) -> Response<Body> {
+    let text = Bytes::from(metrics.render());
+    answer::typed(text, "application/openmetrics-text; version=1.0.0; charset=utf-8")
+}
+
+pub(super) fn welcome() -> Response<Body> {
+    page(&json!({
+        "name": "leastbusy",
+        "version": env!("CARGO_PKG_VERSION"),
+        "try": ["POST /v1/chat/completions", "GET /v1/models", "GET /router/deployments", "GET /metrics"],
+    }))
+}
+
+fn page(value: &Value) -> Response<Body> {
+    answer::json(Bytes::from(value.to_string()))
+}
