@@ -19,4 +19,6 @@ pub mod router;
 pub mod front;
 pub mod telemetry;
 
+pub mod cli;
 pub mod demo;
+pub mod serve;

@@ -1,3 +1,7 @@
 //! The `leastbusy` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    leastbusy_gateway::cli::run()
+}

@@ -1,0 +1,235 @@
+//! Running the gateway: listeners, workers, and a stop that drops no request.
+
+mod client_io;
+mod engines;
+mod signals;
+mod worker;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use socket2::{Domain, Socket, Type};
+use tokio::sync::{Semaphore, watch};
+
+use self::engines::Engines;
+pub use self::signals::until_stopped;
+use self::worker::Worker;
+use crate::config::{Config, Finding, Runtime};
+use crate::front::Door;
+use crate::router::{NotUsable, Observer, Router, Table};
+use crate::telemetry::access::AccessLog;
+use crate::telemetry::metrics::Metrics;
+
+/// Connections that the kernel keeps for each listener until they are accepted; it may allow fewer.
+const BACKLOG: i32 = 4096;
+
+/// Where to listen, and what to tell.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The port; 0 takes a free one.
+    pub port: u16,
+    /// Whether an address that other machines reach may be bound without a key.
+    pub open_to_everyone: bool,
+    /// Where access lines go; `None` writes none.
+    pub access_log: Option<AccessLog>,
+    /// Observers of all attempts, besides the metrics.
+    pub observers: Vec<Arc<dyn Observer>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            host: IpAddr::from([127, 0, 0, 1]),
+            port: 4000,
+            open_to_everyone: false,
+            access_log: None,
+            observers: Vec::new(),
+        }
+    }
+}
+
+/// Why the gateway did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration has mistakes.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+    Config(Vec<Finding>),
+    /// An entry that cannot be served.
+    #[error(transparent)]
+    NotUsable(#[from] NotUsable),
+    /// Anyone could use the deployments' keys.
+    #[error(
+        "{0} is reachable from other machines, and no key is set: anyone could use your deployments.\n\
+         Set general_settings.master_key, or listen on 127.0.0.1, \
+         or pass --open-to-everyone-without-a-key if that is what you want"
+    )]
+    OpenDoor(IpAddr),
+    /// The address cannot be bound.
+    #[error("cannot listen on {address}: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A thread or a runtime could not be made.
+    #[error("cannot start: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// A gateway that runs. Dropping it stops it without grace; [`Running::stop`] lets open answers end.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    table: Arc<Table>,
+    stop: watch::Sender<Phase>,
+    workers: Vec<JoinHandle<()>>,
+    _engines: Engines,
+}
+
+/// What the workers are to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    /// Accept nothing new, let open answers end.
+    Draining,
+    /// Leave at once.
+    Stopped,
+}
+
+/// Starts the gateway on threads of its own.
+///
+/// # Errors
+///
+/// [`StartError`] when the configuration has mistakes, the address cannot be bound, or binding it would
+/// let anyone in.
+pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
+    let mistakes = config.check();
+    if !mistakes.is_empty() {
+        return Err(StartError::Config(mistakes));
+    }
+    if !options.host.is_loopback() && config.general.master_key.is_none() && !options.open_to_everyone {
+        return Err(StartError::OpenDoor(options.host));
+    }
+    let settings = Arc::new(config.general.clone());
+    let workers =
+        settings.workers.or_else(|| std::thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN);
+    let listeners = listen(
+        SocketAddr::new(options.host, options.port),
+        match settings.runtime {
+            Runtime::PerCore => workers.get(),
+            Runtime::WorkStealing => 1,
+        },
+    )?;
+    let address = listeners[0].local_addr()?;
+
+    let engines = Engines::start(config)?;
+    let (table, metrics) = tables(config, engines.base_urls(), options.observers)?;
+    let (stop, phase) = watch::channel(Phase::Serving);
+    let connections = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
+    let worker = |listener| {
+        let router = Router::new(Arc::clone(&table));
+        let door = Door::new(router, Arc::clone(&metrics), options.access_log.clone(), Arc::clone(&settings));
+        Worker {
+            listener,
+            door,
+            settings: Arc::clone(&settings),
+            connections: Arc::clone(&connections),
+            phase: phase.clone(),
+        }
+    };
+    let workers = listeners
+        .into_iter()
+        .enumerate()
+        .map(|(at, listener)| worker(listener).spawn(at, workers))
+        .collect::<io::Result<_>>()?;
+    Ok(Running { address, table, stop, workers, _engines: engines })
+}
+
+fn tables(
+    config: &Config,
+    simulated: &HashMap<usize, String>,
+    observers: Vec<Arc<dyn Observer>>,
+) -> Result<(Arc<Table>, Arc<Metrics>), StartError> {
+    let mut table = Table::new(config, simulated)?;
+    let metrics = Arc::new(Metrics::new(&table));
+    table.observe(Arc::clone(&metrics) as Arc<dyn Observer>);
+    observers.into_iter().for_each(|observer| table.observe(observer));
+    Ok((Arc::new(table), metrics))
+}
+
+/// One listener for each worker; the kernel spreads connections over them.
+fn listen(address: SocketAddr, count: usize) -> Result<Vec<std::net::TcpListener>, StartError> {
+    let mut address = address;
+    let mut listeners = Vec::with_capacity(count);
+    for _ in 0..count {
+        let listener = bind(address, 1 < count).map_err(|error| StartError::Listen { address, error })?;
+        // Port 0 is decided by the first.
+        address = listener.local_addr()?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn bind(address: SocketAddr, shared: bool) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shared)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+impl Running {
+    /// The address it listens on.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The routing table, with the live counts.
+    #[must_use]
+    pub fn table(&self) -> &Arc<Table> {
+        &self.table
+    }
+
+    fn stop_now(&self) -> StopNow {
+        StopNow(self.stop.clone())
+    }
+
+    /// Accepts nothing new, lets open answers end within `shutdown_grace`, and returns when all is over.
+    pub async fn stop(mut self) {
+        let _ = self.stop.send(Phase::Draining);
+        let workers = std::mem::take(&mut self.workers);
+        let _ = tokio::task::spawn_blocking(move || {
+            for worker in workers {
+                let _ = worker.join();
+            }
+        })
+        .await;
+    }
+}
+
+/// Ends a stop that takes too long.
+#[derive(Debug)]
+struct StopNow(watch::Sender<Phase>);
+
+impl StopNow {
+    fn stop(self) {
+        let _ = self.0.send(Phase::Stopped);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.stop.send(Phase::Stopped);
+    }
+}

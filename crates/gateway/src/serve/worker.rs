@@ -1,0 +1,169 @@
+//! One worker: a listener, its connections, and their end.
+
+use std::io;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use super::Phase;
+use super::client_io::ClientIo;
+use crate::config::{GeneralSettings, Runtime};
+use crate::front::Door;
+
+/// How often idle upstream connections are looked through.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
+/// How long to wait when the system has no room for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Everything one worker works with.
+#[derive(Debug)]
+pub(super) struct Worker {
+    pub(super) listener: std::net::TcpListener,
+    pub(super) door: Door,
+    pub(super) settings: Arc<GeneralSettings>,
+    /// Places for client connections, shared by all workers.
+    pub(super) connections: Arc<Semaphore>,
+    pub(super) phase: watch::Receiver<Phase>,
+}
+
+impl Worker {
+    /// Runs the worker on a thread of its own; the work-stealing runtime adds its threads to that one.
+    pub(super) fn spawn(self, at: usize, threads: NonZeroUsize) -> io::Result<JoinHandle<()>> {
+        let runtime = match self.settings.runtime {
+            Runtime::PerCore => tokio::runtime::Builder::new_current_thread().enable_all().build()?,
+            Runtime::WorkStealing => tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(threads.get())
+                .enable_all()
+                .build()?,
+        };
+        std::thread::Builder::new().name(format!("worker-{at}")).spawn(move || {
+            if let Err(error) = runtime.block_on(self.run()) {
+                tracing::error!(%error, "a worker ended");
+            }
+            // Blocking work is only name resolution; nobody waits for it any more.
+            runtime.shutdown_background();
+        })
+    }
+
+    async fn run(self) -> io::Result<()> {
+        let listener = TcpListener::from_std(self.listener.try_clone()?)?;
+        let mut phase = self.phase.clone();
+        let mut open = JoinSet::new();
+        let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
+        while *phase.borrow_and_update() == Phase::Serving {
+            tokio::select! {
+                _ = phase.changed() => {}
+                Some(ended) = open.join_next() => report(ended),
+                _ = sweep.tick() => self.door.router().sweep(),
+                (place, accepted) = self.accept(&listener) => match accepted {
+                    Ok(stream) => { open.spawn(self.connection(stream, place)); }
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+            }
+        }
+        if *phase.borrow() == Phase::Draining {
+            // What the kernel had queued was accepted in the clients' eyes.
+            while let Some((place, stream)) = self.accept_queued(&listener).await {
+                open.spawn(self.connection(stream, place));
+            }
+            drop(listener);
+            drain(&mut open, &mut phase, self.settings.shutdown_grace).await;
+        }
+        Ok(())
+    }
+
+    async fn accept(&self, listener: &TcpListener) -> (OwnedSemaphorePermit, io::Result<TcpStream>) {
+        let place =
+            Arc::clone(&self.connections).acquire_owned().await.expect("the semaphore is never closed");
+        let accepted = listener.accept().await.map(|(stream, _)| stream);
+        (place, accepted)
+    }
+
+    async fn accept_queued(&self, listener: &TcpListener) -> Option<(OwnedSemaphorePermit, TcpStream)> {
+        match tokio::time::timeout(Duration::ZERO, self.accept(listener)).await {
+            Ok((place, Ok(stream))) => Some((place, stream)),
+            _ => None,
+        }
+    }
+
+    fn connection(
+        &self,
+        stream: TcpStream,
+        place: OwnedSemaphorePermit,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let door = self.door.clone();
+        let settings = Arc::clone(&self.settings);
+        let phase = self.phase.clone();
+        async move {
+            if let Err(error) = converse(stream, door, &settings, phase).await {
+                tracing::debug!(%error, "a client's connection ended");
+            }
+            drop(place);
+        }
+    }
+}
+
+async fn converse(
+    stream: TcpStream,
+    door: Door,
+    settings: &GeneralSettings,
+    mut phase: watch::Receiver<Phase>,
+) -> Result<(), hyper::Error> {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY");
+    }
+    let door = Arc::new(door);
+    let service = service_fn(move |request| {
+        let door = Arc::clone(&door);
+        async move { Ok::<_, std::convert::Infallible>(door.answer(request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_read_timeout)
+        .max_buf_size(settings.max_header_bytes)
+        .max_headers(settings.max_headers)
+        .serve_connection(TokioIo::new(ClientIo::new(stream, settings.write_timeout)), service);
+    let mut connection = std::pin::pin!(connection);
+    tokio::select! {
+        ended = connection.as_mut() => return ended,
+        _ = phase.wait_for(|phase| *phase != Phase::Serving) => connection.as_mut().graceful_shutdown(),
+    }
+    connection.await
+}
+
+/// Waits for the open connections, for the length of the grace and no longer.
+async fn drain(open: &mut JoinSet<()>, phase: &mut watch::Receiver<Phase>, grace: Duration) {
+    let ended = async {
+        while let Some(ended) = open.join_next().await {
+            report(ended);
+        }
+    };
+    tokio::select! {
+        () = ended => return,
+        () = tokio::time::sleep(grace) => {}
+        _ = phase.wait_for(|phase| *phase == Phase::Stopped) => {}
+    }
+    tracing::warn!(
+        connections = open.len(),
+        "shutdown_grace is over; closing connections that are still open"
+    );
+}
+
+fn report(ended: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = ended
+        && error.is_panic()
+    {
+        tracing::error!(%error, "a request panicked; its lease has ended");
+    }
+}
