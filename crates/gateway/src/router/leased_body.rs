@@ -128,8 +128,9 @@ impl Body for LeasedBody {
                     }
                 }
                 live.last_frame = Instant::now();
-                // hyper need not ask again after the last byte of a body whose length it knows.
-                if live.upstream.is_end_stream()
+                // hyper need not ask again after the last byte of a body whose length it knows, nor after
+                // trailers, which end a chunked one.
+                if (frame.is_trailers() || live.upstream.is_end_stream())
                     && let Some(live) = self.live.take()
                 {
                     live.complete();
