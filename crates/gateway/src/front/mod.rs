@@ -8,9 +8,9 @@ mod pages;
 mod upstream_call;
 
 use std::sync::Arc;
-use std::time::Instant;
 
-use http::{Request, Response, StatusCode};
+use http::request::Parts;
+use http::{HeaderValue, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
 
 pub use answer::Answer;
@@ -32,9 +32,6 @@ pub struct Door {
     settings: Arc<GeneralSettings>,
 }
 
-/// An answer before its facts are written into its headers.
-type Outcome = (Response<answer::Body>, Facts);
-
 impl Door {
     /// A door before `router`.
     #[must_use]
@@ -55,44 +52,52 @@ impl Door {
 
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
-        let call_id = CallId::new(request.headers().get("x-litellm-call-id"));
-        let mut record = Record::begin(
-            self.access_log.clone(),
-            Arc::clone(&self.metrics),
-            request.method(),
-            request.uri(),
-            call_id,
-        );
-        let (mut response, facts) = self.serve(request, &mut record).await;
+        let mut facts = Facts::new();
+        let (parts, body) = request.into_parts();
+        let call_id = CallId::new(parts.headers.get("x-litellm-call-id"));
+        let mut record = Record::begin(self.access_log.as_ref(), &self.metrics, &parts, call_id);
+        let mut response = self.serve(&parts, body, &mut record, &mut facts).await;
         facts.write(response.headers_mut(), record.call_id());
-        record.answers(response.status());
+        record.answers(response.status(), &facts);
         response.map(|body| Answer::new(body, record))
     }
 
-    async fn serve(&self, request: Request<Incoming>, record: &mut Record) -> Outcome {
-        let path = request.uri().path().to_owned();
-        let page = match page::find(request.method(), &path) {
+    async fn serve(
+        &self,
+        parts: &Parts,
+        body: Incoming,
+        record: &mut Record,
+        facts: &mut Facts,
+    ) -> Response<answer::Body> {
+        let limit = self.settings.max_header_bytes;
+        if limit < head_bytes(parts) {
+            return answer::error(&ApiError::headers_too_large(limit));
+        }
+        let path = parts.uri.path();
+        let page = match page::find(&parts.method, path) {
             Ok(page) => page,
-            Err(NoPage::NotFound) => return refused(&ApiError::path_not_found(&path), record.started()),
+            Err(NoPage::NotFound) => return answer::error(&ApiError::path_not_found(path)),
             Err(NoPage::Method(allowed)) => {
-                let error = ApiError::method_not_allowed(request.method().as_str(), allowed);
-                let (mut response, facts) = refused(&error, record.started());
-                response.headers_mut().insert(http::header::ALLOW, http::HeaderValue::from_static(allowed));
-                return (response, facts);
+                let error = ApiError::method_not_allowed(parts.method.as_str(), allowed);
+                let mut response = answer::error(&error);
+                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+                return response;
             }
         };
         if page.needs_key() {
-            let admission = key::admit(request.headers(), self.settings.master_key.as_ref());
+            let admission = key::admit(&parts.headers, self.settings.master_key.as_ref());
             if admission != Admission::Admitted {
-                return refused(&ApiError::auth(), record.started());
+                return answer::error(&ApiError::auth());
             }
         }
         match page {
             Page::Upstream { endpoint, model } => {
                 record.calls(endpoint);
-                self.call(request, endpoint, model.as_deref(), record).await
+                self.call(parts, body, (endpoint, model.as_deref()), record, facts)
+                    .await
+                    .unwrap_or_else(|error| answer::error(&error))
             }
-            page => own(self.page(page).await, record.started()),
+            page => self.page(page).await,
         }
     }
 
@@ -112,16 +117,19 @@ impl Door {
     }
 }
 
-fn own(response: Response<answer::Body>, received: Instant) -> Outcome {
-    let took = received.elapsed();
-    (response, Facts { response_duration: took, overhead: took, ..Facts::default() })
-}
-
-fn refused(error: &ApiError, received: Instant) -> Outcome {
-    own(answer::error(error), received)
+/// The length of a request's head, but for its method and version.
+fn head_bytes(parts: &Parts) -> usize {
+    let separators = ": \r\n".len();
+    let headers = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + separators);
+    parts.uri.path_and_query().map_or(0, |path| path.as_str().len()) + headers.sum::<usize>()
 }
 
 /// Whether a status of ours says that the connection is of no more use: its body was not read to the end.
 fn leaves_body_unread(status: StatusCode) -> bool {
-    matches!(status, StatusCode::PAYLOAD_TOO_LARGE | StatusCode::REQUEST_TIMEOUT)
+    matches!(
+        status,
+        StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::REQUEST_TIMEOUT
+            | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    )
 }

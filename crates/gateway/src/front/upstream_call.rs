@@ -2,78 +2,75 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{HeaderMap, Request, header};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use super::answer::{self, Body};
+use super::Door;
+use super::answer::Body;
 use super::intake::{Intake, IntakeError};
-use super::{Door, Outcome, refused};
 use crate::config::Timeouts;
 use crate::openai::endpoint::{BodyFormat, EndpointIndex};
 use crate::openai::{ApiError, Extras, FormReader, MAX_TIMEOUT, RequestHead};
-use crate::router::{Call, Content, Failure, Route};
+use crate::router::{Call, Content, Facts, Route};
 use crate::telemetry::access::Record;
 
 impl Door {
     pub(super) async fn call(
         &self,
-        request: Request<Incoming>,
-        endpoint: EndpointIndex,
-        path_model: Option<&str>,
+        parts: &Parts,
+        body: Incoming,
+        asked: (EndpointIndex, Option<&str>),
         record: &mut Record,
-    ) -> Outcome {
-        let served = match endpoint.endpoint().body {
-            BodyFormat::Json => self.call_with_json(request, endpoint, path_model, record).await,
-            BodyFormat::Multipart => self.call_with_form(request, endpoint, path_model, record).await,
-        };
-        served.unwrap_or_else(|error| refused(&error, record.started()))
+        facts: &mut Facts,
+    ) -> Result<Response<Body>, ApiError> {
+        match asked.0.endpoint().body {
+            BodyFormat::Json => self.call_with_json(parts, body, asked, record, facts).await,
+            BodyFormat::Multipart => self.call_with_form(parts, body, asked, record, facts).await,
+        }
     }
 
     async fn call_with_json(
         &self,
-        request: Request<Incoming>,
-        endpoint: EndpointIndex,
-        path_model: Option<&str>,
+        parts: &Parts,
+        body: Incoming,
+        (endpoint, path_model): (EndpointIndex, Option<&str>),
         record: &mut Record,
-    ) -> Result<Outcome, ApiError> {
-        let (parts, body) = request.into_parts();
+        facts: &mut Facts,
+    ) -> Result<Response<Body>, ApiError> {
         let body = self.intake(body).whole().await.map_err(refusal)?;
         let head = match path_model {
             Some(model) => RequestHead::read_for(model, &body)?,
             None => RequestHead::read(&body)?,
         };
         record.asks_for(&head.model, head.stream);
-        let timeouts = timeouts(&head.extras, &parts.headers)?;
         let call = Call {
             endpoint,
             model: &head.model,
             route: self.route(&head.model)?,
             stream: head.stream,
+            timeouts: timeouts(&head.extras, &parts.headers)?,
             content: Content::Json { body: body.clone(), fields: &head.fields },
             headers: &parts.headers,
-            timeouts,
-            received: record.started(),
         };
-        Ok(self.dispatch(call, record).await)
+        Ok(self.router().dispatch(call, facts).await?.map(Body::Leased))
     }
 
     async fn call_with_form(
         &self,
-        request: Request<Incoming>,
-        endpoint: EndpointIndex,
-        path_model: Option<&str>,
+        parts: &Parts,
+        body: Incoming,
+        (endpoint, path_model): (EndpointIndex, Option<&str>),
         record: &mut Record,
-    ) -> Result<Outcome, ApiError> {
-        let (parts, body) = request.into_parts();
-        let content_type = parts.headers.get(header::CONTENT_TYPE).map(http::HeaderValue::as_bytes);
+        facts: &mut Facts,
+    ) -> Result<Response<Body>, ApiError> {
+        let content_type = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         let mut reader = FormReader::new(content_type.unwrap_or_default(), self.settings.max_request_bytes)?;
         let mut intake = self.intake(body);
         let form = loop {
-            let piece: Bytes = match intake.next().await.map_err(refusal)? {
-                Some(piece) => piece,
-                None => return Err(reader.at_end_of_body().into()),
+            let Some(piece) = intake.next().await.map_err(refusal)? else {
+                return Err(reader.at_end_of_body().into());
             };
             if let Some(form) = reader.push(piece)? {
                 break form;
@@ -89,9 +86,8 @@ impl Door {
             timeouts: timeouts(&Extras::default(), &parts.headers)?,
             content: Content::Form { form, rest: intake.map_err(Into::into).boxed_unsync() },
             headers: &parts.headers,
-            received: record.started(),
         };
-        Ok(self.dispatch(call, record).await)
+        Ok(self.router().dispatch(call, facts).await?.map(Body::Leased))
     }
 
     fn intake(&self, body: Incoming) -> Intake {
@@ -101,18 +97,6 @@ impl Door {
     fn route<'a>(&'a self, model: &'a str) -> Result<Route<'a>, ApiError> {
         let table = self.router().table();
         table.route(model).ok_or_else(|| ApiError::unknown_model(model, &table.nearest(model)))
-    }
-
-    async fn dispatch(&self, call: Call<'_>, record: &mut Record) -> Outcome {
-        match self.router().dispatch(call).await {
-            Ok((response, facts)) => {
-                if let Some(served) = &facts.served {
-                    record.served_by(served.clone());
-                }
-                (response.map(Body::Leased), facts)
-            }
-            Err(Failure { error, facts }) => (answer::error(&error), facts),
-        }
     }
 }
 

@@ -80,6 +80,16 @@ impl ApiError {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, INVALID_REQUEST, message)
     }
 
+    /// 431: the request head is longer than `max_header_bytes` allows.
+    #[must_use]
+    pub fn headers_too_large(limit_bytes: usize) -> Self {
+        let message = format!(
+            "The request's headers are longer than the {limit_bytes} bytes allowed here. Send less, or raise \
+             `general_settings.max_header_bytes`."
+        );
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, INVALID_REQUEST, message)
+    }
+
     /// 401: no key, or not the right one.
     #[must_use]
     pub fn auth() -> Self {

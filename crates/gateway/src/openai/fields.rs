@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::text;
 
 /// Top-level fields that need no allocation; OpenAI's own chat API has about 35, a request rarely 10.
-const INLINE_FIELDS: usize = 32;
+const INLINE_FIELDS: usize = 16;
 
 /// What a JSON value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! A deployment ready for the wire: everything about a request to it that does not change.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::uri::PathAndQuery;
@@ -106,8 +107,8 @@ impl Deployment {
     }
 
     /// The model to ask for when the request's name gave these captures.
-    pub(super) fn model_for(&self, captures: &[&str]) -> String {
-        let Some(pattern) = &self.pattern else { return self.model.clone() };
+    pub(super) fn model_for(&self, captures: &[&str]) -> Cow<'_, str> {
+        let Some(pattern) = &self.pattern else { return Cow::Borrowed(&self.model) };
         // With `*` under `*`, a client may write the provider in front, as LiteLLM's clients do.
         let captures: Vec<&str> = captures
             .iter()
@@ -119,7 +120,7 @@ impl Deployment {
                 _ => capture,
             })
             .collect();
-        pattern.fill(&captures)
+        Cow::Owned(pattern.fill(&captures))
     }
 
     pub(super) fn path(&self, endpoint: EndpointIndex, model: &str) -> Result<PathAndQuery, NotUsable> {

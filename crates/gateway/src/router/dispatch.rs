@@ -50,8 +50,6 @@ pub struct Call<'a> {
     pub headers: &'a HeaderMap,
     /// Time limits the client asked for.
     pub timeouts: Timeouts,
-    /// When the request's head had arrived.
-    pub received: Instant,
 }
 
 /// A request's body, as far as it was read.
@@ -71,15 +69,6 @@ pub enum Content<'a> {
         /// What the client is still sending.
         rest: UnsyncBoxBody<Bytes, StreamError>,
     },
-}
-
-/// A request that got no answer from a deployment, and what is known about it.
-#[derive(Debug)]
-pub struct Failure {
-    /// What the client is told.
-    pub error: ApiError,
-    /// What the headers say.
-    pub facts: Facts,
 }
 
 impl Router {
@@ -108,43 +97,48 @@ impl Router {
     ///
     /// # Errors
     ///
-    /// [`Failure`] when no deployment answered. An answer with an error status is an answer.
-    pub async fn dispatch(&self, call: Call<'_>) -> Result<(Response<LeasedBody>, Facts), Failure> {
-        let group = call.route.group;
-        let mut facts = Facts::default();
-        let (received, model) = (call.received, call.model);
-        let attempt = match self.pick(group, call.stream) {
-            Ok(attempt) => attempt,
-            Err(refusal) => {
-                tracing::warn!(model, %refusal, "no deployment");
-                let error = ApiError::overloaded(model, BUSY_WAIT);
-                return Err(failure(error, facts, received, Duration::ZERO));
-            }
-        };
+    /// What the client is to be told, when no deployment answered. An answer with an error status is an
+    /// answer.
+    pub async fn dispatch(
+        &self,
+        call: Call<'_>,
+        facts: &mut Facts,
+    ) -> Result<Response<LeasedBody>, ApiError> {
+        let (group, model) = (call.route.group, call.model);
+        let attempt = self.pick(group, call.stream).map_err(|refusal| {
+            tracing::warn!(model, %refusal, "no deployment");
+            ApiError::overloaded(model, BUSY_WAIT)
+        })?;
         facts.served = Some(Served::new(&self.table, group, attempt.member()));
-        let limits = attempt.deployment().limits(&call.timeouts, call.stream);
-        let target = match target(attempt.deployment(), call) {
-            Ok(target) => target,
+        let deployment = attempt.deployment();
+        let limits = deployment.limits(&call.timeouts, call.stream);
+        let asked_for = deployment.model_for(&call.route.captures).into_owned();
+        let path = match deployment.path(call.endpoint, &asked_for) {
+            Ok(path) => path,
             Err(error) => {
                 attempt.end(Outcome::BadRequest);
-                return Err(failure(error, facts, received, Duration::ZERO));
+                return Err(ApiError::invalid_request(error.to_string(), "model"));
             }
         };
         let sent = Instant::now();
         let mut timer = Box::pin(tokio::time::sleep(limits.first_byte.min(limits.total)));
+        let mut content = Some(call.content);
+        let mut message = || {
+            let body = body(&mut content, deployment, &asked_for)?;
+            let mut headers = headers::to_upstream(call.headers, call.stream);
+            deployment.add_headers(&mut headers);
+            Some((headers, body))
+        };
+        let target =
+            Target { origin: deployment.origin(), method: Method::POST, path, message: &mut message };
         let exchange = send::send(&self.pool, target, &limits, attempt.started().into(), &mut timer).await;
-        let waited = sent.elapsed();
+        facts.waited += sent.elapsed();
         match exchange {
-            Ok(exchange) => {
-                let answer = answer(exchange, attempt, &limits, timer);
-                set_durations(&mut facts, received, waited);
-                Ok((answer, facts))
-            }
+            Ok(exchange) => Ok(answer(exchange, attempt, &limits, timer)),
             Err(error) => {
                 tracing::warn!(deployment = attempt.deployment().id, %error, "no answer");
-                let told = told(&error, &limits, model);
                 attempt.end(error.outcome());
-                Err(failure(told, facts, received, waited))
+                Err(told(&error, &limits, model))
             }
         }
     }
@@ -156,20 +150,15 @@ impl Router {
     }
 }
 
-fn target<'a>(deployment: &'a Deployment, call: Call<'_>) -> Result<Target<'a>, ApiError> {
-    let model = deployment.model_for(&call.route.captures);
-    let path = deployment
-        .path(call.endpoint, &model)
-        .map_err(|error| ApiError::invalid_request(error.to_string(), "model"))?;
-    let mut headers = headers::to_upstream(call.headers, call.stream);
-    deployment.add_headers(&mut headers);
-    let body = match call.content {
-        Content::Json { body, fields } => {
-            RequestBody::Whole(rewrite(&body, fields, Some(&model), &deployment.defaults))
-        }
-        Content::Form { form, rest } => RequestBody::Streamed { head: form.rewrite(Some(&model)), rest },
-    };
-    Ok(Target { origin: deployment.origin(), method: Method::POST, path, headers, body })
+/// The body for one sending; `None` when it has streamed through already.
+fn body(content: &mut Option<Content<'_>>, deployment: &Deployment, model: &str) -> Option<RequestBody> {
+    if let Some(Content::Json { body, fields }) = content {
+        return Some(RequestBody::Whole(rewrite(body, fields, Some(model), &deployment.defaults)));
+    }
+    match content.take()? {
+        Content::Form { form, rest } => Some(RequestBody::Streamed { head: form.rewrite(Some(model)), rest }),
+        Content::Json { .. } => None,
+    }
 }
 
 fn answer(
@@ -197,16 +186,6 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
     is_events
         && !headers.contains_key(header::CONTENT_LENGTH)
         && headers.get(header::CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity")
-}
-
-fn failure(error: ApiError, mut facts: Facts, received: Instant, waited: Duration) -> Failure {
-    set_durations(&mut facts, received, waited);
-    Failure { error, facts }
-}
-
-fn set_durations(facts: &mut Facts, received: Instant, waited: Duration) {
-    facts.response_duration = received.elapsed();
-    facts.overhead = facts.response_duration.saturating_sub(waited);
 }
 
 /// What the client is told of a failed exchange; the upstream's address and words stay in the log.

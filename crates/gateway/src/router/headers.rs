@@ -80,8 +80,9 @@ fn connection_options(headers: &HeaderMap) -> Vec<String> {
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .map(|option| option.trim().to_ascii_lowercase())
-        .filter(|option| !matches!(option.as_str(), "" | "close" | "keep-alive"))
+        .map(str::trim)
+        .filter(|option| !["", "close", "keep-alive"].iter().any(|known| known.eq_ignore_ascii_case(option)))
+        .map(str::to_ascii_lowercase)
         .collect()
 }
 

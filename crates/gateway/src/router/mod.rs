@@ -14,7 +14,7 @@ mod wildcard;
 
 pub use call_id::CallId;
 pub use deployment::{Deployment, NotUsable};
-pub use dispatch::{Call, Content, Failure, Router};
+pub use dispatch::{Call, Content, Router};
 pub use leased_body::{BrokenOff, LeasedBody};
 pub use observer::{AttemptEnd, AttemptStart, Observer};
 pub use probe::Probe;

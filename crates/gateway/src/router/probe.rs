@@ -35,15 +35,12 @@ impl Router {
             Ok(path) => path,
             Err(error) => return Probe { healthy: false, seen: error.to_string() },
         };
-        let mut headers = HeaderMap::new();
-        deployment.add_headers(&mut headers);
-        let target = Target {
-            origin: deployment.origin(),
-            method: Method::GET,
-            path,
-            headers,
-            body: RequestBody::Empty,
+        let mut message = || {
+            let mut headers = HeaderMap::new();
+            deployment.add_headers(&mut headers);
+            Some((headers, RequestBody::Empty))
         };
+        let target = Target { origin: deployment.origin(), method: Method::GET, path, message: &mut message };
         let limits = Limits { connect: limit, first_byte: limit, idle: limit, total: limit };
         let mut timer = Box::pin(tokio::time::sleep(limit));
         match send::send(self.pool(), target, &limits, attempt.started().into(), &mut timer).await {

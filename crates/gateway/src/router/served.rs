@@ -1,7 +1,7 @@
 //! What an answer tells about how it came to be: the `x-litellm-*` headers.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -34,18 +34,24 @@ impl Served {
     }
 }
 
-/// The facts that every answer carries in its headers.
-#[derive(Debug, Clone, Default)]
+/// The facts that every answer carries in its headers, gathered while the request is served.
+#[derive(Debug)]
 pub struct Facts {
     /// Where the request went, if it went anywhere.
     pub served: Option<Served>,
-    /// From the request's arrival to the head of the answer.
-    pub response_duration: Duration,
-    /// The part of it that was not spent waiting for an upstream.
-    pub overhead: Duration,
+    /// When the request's head had arrived.
+    pub received: Instant,
+    /// Time spent waiting for upstreams.
+    pub waited: Duration,
 }
 
 impl Facts {
+    /// The facts about a request that has just arrived.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { served: None, received: Instant::now(), waited: Duration::ZERO }
+    }
+
     /// Writes the headers.
     pub fn write(&self, headers: &mut HeaderMap, call_id: &CallId) {
         headers.reserve(HEADERS);
@@ -59,8 +65,15 @@ impl Facts {
         headers.insert(CALL_ID, call_id.to_header());
         headers.insert(ATTEMPTED_RETRIES, HeaderValue::from_static("0"));
         headers.insert(ATTEMPTED_FALLBACKS, HeaderValue::from_static("0"));
-        headers.insert(RESPONSE_DURATION, milliseconds(self.response_duration));
-        headers.insert(OVERHEAD_DURATION, milliseconds(self.overhead));
+        let until_answer = self.received.elapsed();
+        headers.insert(RESPONSE_DURATION, milliseconds(until_answer));
+        headers.insert(OVERHEAD_DURATION, milliseconds(until_answer.saturating_sub(self.waited)));
+    }
+}
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -320,7 +320,7 @@ impl<'a> Builder<'a> {
                 .iter()
                 .map(|&at| {
                     let entry = &self.entries[at];
-                    let exact = entry.physical.with_model(entry.deployment.model_for(&captures));
+                    let exact = entry.physical.with_model(entry.deployment.model_for(&captures).into_owned());
                     self.counted_as.get(&exact).copied().unwrap_or(entry.deployment.counted_as)
                 })
                 .collect();

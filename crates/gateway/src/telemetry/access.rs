@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use http::request::Parts;
 use http::{Method, StatusCode, Uri};
 use serde::Serialize;
 use tracing_subscriber::fmt::format::Writer;
@@ -13,7 +14,7 @@ use super::lines::Lines;
 use super::log::LogFormat;
 use super::metrics::Metrics;
 use crate::openai::endpoint::EndpointIndex;
-use crate::router::{CallId, Served};
+use crate::router::{CallId, Facts, Served};
 
 /// Where access lines go, and how they look.
 #[derive(Debug, Clone)]
@@ -85,21 +86,27 @@ impl Line<'_> {
     }
 }
 
-/// The record of one request, from its head to its last byte. Dropping it writes the line.
+/// The record of one request, from its head to its last byte. Dropping it counts the request and writes
+/// its line.
 #[derive(Debug)]
 pub struct Record {
-    log: Option<AccessLog>,
     metrics: Arc<Metrics>,
+    endpoint: Option<EndpointIndex>,
+    status: Option<StatusCode>,
+    call_id: CallId,
+    /// What only a line needs; `None` where none is written.
+    draft: Option<Draft>,
+}
+
+#[derive(Debug)]
+struct Draft {
+    log: AccessLog,
     method: Method,
     uri: Uri,
     started: Instant,
-    call_id: CallId,
-    endpoint: Option<EndpointIndex>,
-    model: Option<String>,
+    model: Option<(String, bool)>,
     served: Option<Served>,
-    stream: Option<bool>,
-    status: Option<StatusCode>,
-    first_byte: Option<std::time::Duration>,
+    first_byte: Option<Duration>,
     bytes: u64,
     complete: bool,
 }
@@ -109,35 +116,19 @@ const CLIENT_LEFT: u16 = 499;
 
 impl Record {
     /// Begins the record of a request.
-    pub fn begin(
-        log: Option<AccessLog>,
-        metrics: Arc<Metrics>,
-        method: &Method,
-        uri: &Uri,
-        call_id: CallId,
-    ) -> Self {
-        Self {
-            log,
-            metrics,
-            method: method.clone(),
-            uri: uri.clone(),
+    pub fn begin(log: Option<&AccessLog>, metrics: &Arc<Metrics>, parts: &Parts, call_id: CallId) -> Self {
+        let draft = log.map(|log| Draft {
+            log: log.clone(),
+            method: parts.method.clone(),
+            uri: parts.uri.clone(),
             started: Instant::now(),
-            call_id,
-            endpoint: None,
             model: None,
             served: None,
-            stream: None,
-            status: None,
             first_byte: None,
             bytes: 0,
             complete: false,
-        }
-    }
-
-    /// When the request's head had arrived.
-    #[must_use]
-    pub fn started(&self) -> Instant {
-        self.started
+        });
+        Self { metrics: Arc::clone(metrics), endpoint: None, status: None, call_id, draft }
     }
 
     /// The id the request goes by in headers and logs.
@@ -153,29 +144,32 @@ impl Record {
 
     /// What the client asked for.
     pub fn asks_for(&mut self, model: &str, stream: bool) {
-        self.model = Some(model.to_owned());
-        self.stream = Some(stream);
+        if let Some(draft) = &mut self.draft {
+            draft.model = Some((model.to_owned(), stream));
+        }
     }
 
-    /// Which deployment answered.
-    pub fn served_by(&mut self, served: Served) {
-        self.served = Some(served);
-        self.first_byte = Some(self.started.elapsed());
-    }
-
-    /// The head of the answer.
-    pub fn answers(&mut self, status: StatusCode) {
+    /// The head of the answer, and how it came to be.
+    pub fn answers(&mut self, status: StatusCode, facts: &Facts) {
         self.status = Some(status);
+        if let Some(draft) = &mut self.draft {
+            draft.first_byte = facts.served.is_some().then(|| draft.started.elapsed());
+            draft.served.clone_from(&facts.served);
+        }
     }
 
     /// A piece of the answer's body.
     pub fn sent(&mut self, bytes: usize) {
-        self.bytes += bytes as u64;
+        if let Some(draft) = &mut self.draft {
+            draft.bytes += bytes as u64;
+        }
     }
 
     /// The last byte of the answer.
     pub fn complete(&mut self) {
-        self.complete = true;
+        if let Some(draft) = &mut self.draft {
+            draft.complete = true;
+        }
     }
 }
 
@@ -183,28 +177,28 @@ impl Drop for Record {
     fn drop(&mut self) {
         let status = self.status.map_or(CLIENT_LEFT, |status| status.as_u16());
         self.metrics.answered(self.endpoint, status);
-        let Some(log) = &self.log else { return };
+        let Some(draft) = &self.draft else { return };
         let mut time = String::with_capacity(27);
         let _ = SystemTime.format_time(&mut Writer::new(&mut time));
-        log.write(&Line {
+        draft.log.write(&Line {
             time,
-            method: self.method.as_str(),
-            path: self.uri.path(),
+            method: draft.method.as_str(),
+            path: draft.uri.path(),
             status,
-            duration_ms: milliseconds(self.started.elapsed()),
-            first_byte_ms: self.first_byte.map(milliseconds),
-            bytes_out: self.bytes,
-            model: self.model.as_deref(),
-            model_group: self.served.as_ref().map(Served::group),
-            deployment: self.served.as_ref().map(Served::deployment),
-            stream: self.stream,
+            duration_ms: milliseconds(draft.started.elapsed()),
+            first_byte_ms: draft.first_byte.map(milliseconds),
+            bytes_out: draft.bytes,
+            model: draft.model.as_ref().map(|(model, _)| model.as_str()),
+            model_group: draft.served.as_ref().map(Served::group),
+            deployment: draft.served.as_ref().map(Served::deployment),
+            stream: draft.model.as_ref().map(|(_, stream)| *stream),
             call_id: self.call_id.to_string(),
-            complete: self.complete,
+            complete: draft.complete,
         });
     }
 }
 
 /// Milliseconds with three digits after the point.
-fn milliseconds(duration: std::time::Duration) -> f64 {
+fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }

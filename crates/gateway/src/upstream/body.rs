@@ -30,14 +30,10 @@ pub enum RequestBody {
 }
 
 impl RequestBody {
-    /// The same body again, where all of it is still here.
+    /// Whether all of it is here, so that it can be sent again.
     #[must_use]
-    pub fn again(&self) -> Option<Self> {
-        match self {
-            Self::Empty => Some(Self::Empty),
-            Self::Whole(body) => Some(Self::Whole(body.clone())),
-            Self::Streamed { .. } => None,
-        }
+    pub fn is_whole(&self) -> bool {
+        !matches!(self, Self::Streamed { .. })
     }
 }
 

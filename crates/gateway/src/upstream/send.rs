@@ -1,5 +1,6 @@
 //! One exchange with an upstream: a request out, the head of an answer back, in time.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -43,7 +44,6 @@ impl Limits {
 }
 
 /// What goes upstream, and where.
-#[derive(Debug)]
 pub struct Target<'a> {
     /// The address.
     pub origin: &'a Arc<Origin>,
@@ -51,10 +51,8 @@ pub struct Target<'a> {
     pub method: Method,
     /// Path and query.
     pub path: PathAndQuery,
-    /// All headers but `Host`.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: RequestBody,
+    /// Makes all headers but `Host`, and the body, once for each sending; `None` when the body is gone.
+    pub message: &'a mut (dyn FnMut() -> Option<(HeaderMap, RequestBody)> + Send),
 }
 
 /// The head of an answer, and the connection its body arrives on.
@@ -84,6 +82,12 @@ pub enum SendError {
     /// A time limit passed.
     #[error("no answer in time")]
     Timeout(Phase),
+}
+
+impl fmt::Debug for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.method, self.origin, self.path)
+    }
 }
 
 impl SendError {
@@ -120,46 +124,46 @@ impl From<ConnectError> for SendError {
 /// a fresh one, where its body is still here.
 pub async fn send(
     pool: &Arc<Pool>,
-    mut target: Target<'_>,
+    target: Target<'_>,
     limits: &Limits,
     started: Instant,
     timer: &mut Pin<Box<Sleep>>,
 ) -> Result<Exchange, SendError> {
     let total = started + limits.total;
-    let can_be_sent_again = !matches!(target.body, RequestBody::Streamed { .. });
-    let mut reused = if can_be_sent_again { pool.reuse(target.origin) } else { None };
-    if let Some(checkout) = &mut reused {
-        let spare = (target.headers.clone(), target.body.again());
-        match exchange(checkout, &mut target, limits, total, timer).await {
-            Ok(response) => {
-                return Ok(Exchange { response, checkout: reused.expect("the connection in use") });
-            }
+    let (mut headers, mut body) = (target.message)().expect("a message can be sent once");
+    // A body that streams through cannot be sent again, so it does not go where that may be needed.
+    let reused = if body.is_whole() { pool.reuse(target.origin) } else { None };
+    let fresh_only = reused.is_some();
+    if let Some(mut checkout) = reused {
+        let request = request(&target, headers, body, checkout.is_http2());
+        match exchange(&mut checkout, request, limits, total, timer).await {
+            Ok(response) => return Ok(Exchange { response, checkout }),
             Err(SendError::Broken(error)) if !error.is_parse() => {
-                (target.headers, target.body) = (spare.0, spare.1.unwrap_or(RequestBody::Empty));
+                (headers, body) = (target.message)().ok_or(SendError::Broken(error))?;
             }
             Err(error) => return Err(error),
         }
     }
-    let connect = total.min(Instant::now() + limits.connect);
     // Boxed because it is large and rare: a request on a kept connection should not pay for its size.
-    let connecting = Box::pin(pool.connection(target.origin, reused.is_some()));
+    let connecting = Box::pin(pool.connection(target.origin, fresh_only));
+    let connect = total.min(Instant::now() + limits.connect);
     let mut checkout = match before(connect, timer, connecting).await {
         Some(checkout) => checkout?,
         None => return Err(SendError::Timeout(Phase::Connect)),
     };
-    let response = exchange(&mut checkout, &mut target, limits, total, timer).await?;
+    let request = request(&target, headers, body, checkout.is_http2());
+    let response = exchange(&mut checkout, request, limits, total, timer).await?;
     Ok(Exchange { response, checkout })
 }
 
 async fn exchange(
     checkout: &mut Checkout,
-    target: &mut Target<'_>,
+    request: Request<RequestBody>,
     limits: &Limits,
     total: Instant,
     timer: &mut Pin<Box<Sleep>>,
 ) -> Result<Response<Incoming>, SendError> {
     let first_byte = Instant::now() + limits.first_byte;
-    let request = request(target, checkout.is_http2());
     match before(total.min(first_byte), timer, checkout.send(request)).await {
         Some(Ok(response)) => Ok(response),
         Some(Err(error)) if error.is_user() => Err(SendError::ClientBody),
@@ -169,10 +173,13 @@ async fn exchange(
     }
 }
 
-/// The request in the form that its connection's protocol wants; takes headers and body out of `target`.
-fn request(target: &mut Target<'_>, http2: bool) -> Request<RequestBody> {
-    let mut headers = std::mem::take(&mut target.headers);
-    let body = std::mem::replace(&mut target.body, RequestBody::Empty);
+/// The request in the form that its connection's protocol wants.
+fn request(
+    target: &Target<'_>,
+    mut headers: HeaderMap,
+    body: RequestBody,
+    http2: bool,
+) -> Request<RequestBody> {
     let mut uri = Uri::from(target.path.clone());
     if http2 {
         let mut parts = http::uri::Parts::default();
