@@ -134,11 +134,10 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
     let (table, metrics) = tables(config, engines.base_urls(), options.observers)?;
     let (stop, phase) = watch::channel(Phase::Serving);
     let connections = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
-    let worker = |listener| {
+    let worker = || {
         let router = Router::new(Arc::clone(&table));
         let door = Door::new(router, Arc::clone(&metrics), options.access_log.clone(), Arc::clone(&settings));
         Worker {
-            listener,
             door,
             settings: Arc::clone(&settings),
             connections: Arc::clone(&connections),
@@ -148,7 +147,7 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
     let workers = listeners
         .into_iter()
         .enumerate()
-        .map(|(at, listener)| worker(listener).spawn(at, workers))
+        .map(|(at, listener)| worker().spawn(listener, at, workers))
         .collect::<io::Result<_>>()?;
     Ok(Running { address, table, stop, workers, _engines: engines })
 }

@@ -12,6 +12,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use super::Phase;
 use super::client_io::ClientIo;
@@ -26,10 +27,14 @@ const READ_BUFFER_BYTES_MAX: usize = 256 * 1024;
 /// How long to wait when the system has no room for another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// How long a worker that stops still looks for what has reached the system before: connections that
+/// wait to be accepted, requests that wait to be read. hyper closes a connection that it has read nothing
+/// from, even if a request has arrived; one turn of the runtime is enough to see it.
+const LAST_LOOK: Duration = Duration::from_millis(20);
+
 /// Everything one worker works with.
 #[derive(Debug)]
 pub(super) struct Worker {
-    pub(super) listener: std::net::TcpListener,
     pub(super) door: Door,
     pub(super) settings: Arc<GeneralSettings>,
     /// Places for client connections, shared by all workers.
@@ -39,7 +44,12 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Runs the worker on a thread of its own; the work-stealing runtime adds its threads to that one.
-    pub(super) fn spawn(self, at: usize, threads: NonZeroUsize) -> io::Result<JoinHandle<()>> {
+    pub(super) fn spawn(
+        self,
+        listener: std::net::TcpListener,
+        at: usize,
+        threads: NonZeroUsize,
+    ) -> io::Result<JoinHandle<()>> {
         let runtime = match self.settings.runtime {
             Runtime::PerCore => tokio::runtime::Builder::new_current_thread().enable_all().build()?,
             Runtime::WorkStealing => tokio::runtime::Builder::new_multi_thread()
@@ -48,7 +58,7 @@ impl Worker {
                 .build()?,
         };
         std::thread::Builder::new().name(format!("worker-{at}")).spawn(move || {
-            if let Err(error) = runtime.block_on(self.run()) {
+            if let Err(error) = runtime.block_on(self.run(listener)) {
                 tracing::error!(%error, "a worker ended");
             }
             // Blocking work is only name resolution; nobody waits for it any more.
@@ -56,8 +66,8 @@ impl Worker {
         })
     }
 
-    async fn run(self) -> io::Result<()> {
-        let listener = TcpListener::from_std(self.listener.try_clone()?)?;
+    async fn run(self, listener: std::net::TcpListener) -> io::Result<()> {
+        let listener = TcpListener::from_std(listener)?;
         let mut phase = self.phase.clone();
         let mut open = JoinSet::new();
         let mut sweep = tokio::time::interval(SWEEP_INTERVAL);
@@ -77,7 +87,8 @@ impl Worker {
         }
         if *phase.borrow() == Phase::Draining {
             // What the kernel had queued was accepted in the clients' eyes.
-            while let Some((place, stream)) = self.accept_queued(&listener).await {
+            let last_look = Instant::now() + LAST_LOOK;
+            while let Some((place, stream)) = self.accept_queued(&listener, last_look).await {
                 open.spawn(self.connection(stream, place));
             }
             drop(listener);
@@ -93,8 +104,12 @@ impl Worker {
         (place, accepted)
     }
 
-    async fn accept_queued(&self, listener: &TcpListener) -> Option<(OwnedSemaphorePermit, TcpStream)> {
-        match tokio::time::timeout(Duration::ZERO, self.accept(listener)).await {
+    async fn accept_queued(
+        &self,
+        listener: &TcpListener,
+        until: Instant,
+    ) -> Option<(OwnedSemaphorePermit, TcpStream)> {
+        match tokio::time::timeout_at(until, self.accept(listener)).await {
             Ok((place, Ok(stream))) => Some((place, stream)),
             _ => None,
         }
@@ -138,9 +153,15 @@ async fn converse(
         .max_headers(settings.max_headers)
         .serve_connection(TokioIo::new(ClientIo::new(stream, settings.write_timeout)), service);
     let mut connection = std::pin::pin!(connection);
+    let stopping = async {
+        // An error means that the gateway is gone, which stops as well.
+        let _ = phase.wait_for(|phase| *phase != Phase::Serving).await;
+        tokio::time::sleep(LAST_LOOK).await;
+    };
     tokio::select! {
+        biased;
         ended = connection.as_mut() => return ended,
-        _ = phase.wait_for(|phase| *phase != Phase::Serving) => connection.as_mut().graceful_shutdown(),
+        () = stopping => connection.as_mut().graceful_shutdown(),
     }
     connection.await
 }
