@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::body::RequestBody;
+use super::heard::{Heard, Listening};
 use super::origin::{OpenConnection, Origin};
 use super::tls;
 
@@ -26,7 +27,7 @@ pub(super) enum ConnectError {
 
 /// A fresh connection, in the protocol the upstream chose.
 pub(super) enum Fresh {
-    Http1(http1::SendRequest<RequestBody>),
+    Http1(http1::SendRequest<RequestBody>, Heard),
     Http2(http2::SendRequest<RequestBody>),
 }
 
@@ -49,6 +50,8 @@ async fn handshake_http1<S>(stream: S, open: OpenConnection) -> Result<Fresh, Co
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let heard = Heard::default();
+    let stream = Listening { stream, heard: heard.clone() };
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     drive(async move {
         if let Err(error) = connection.await {
@@ -56,7 +59,7 @@ where
         }
         drop(open);
     });
-    Ok(Fresh::Http1(sender))
+    Ok(Fresh::Http1(sender, heard))
 }
 
 async fn handshake_http2<S>(stream: S, open: OpenConnection) -> Result<Fresh, ConnectError>

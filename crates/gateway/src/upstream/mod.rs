@@ -3,6 +3,7 @@
 pub mod body;
 pub mod classify;
 mod connect;
+mod heard;
 pub mod origin;
 pub mod pool;
 pub mod send;

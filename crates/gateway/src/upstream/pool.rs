@@ -9,6 +9,7 @@ use hyper::client::conn::{http1, http2};
 
 use super::body::RequestBody;
 use super::connect::{self, ConnectError, Fresh};
+use super::heard::Heard;
 use super::origin::Origin;
 
 /// How long an idle plain-HTTP connection is kept: below uvicorn's 5 s, which vLLM and most
@@ -41,6 +42,7 @@ struct Lane {
 #[derive(Debug)]
 struct Idle {
     sender: http1::SendRequest<RequestBody>,
+    heard: Heard,
     since: Instant,
 }
 
@@ -64,7 +66,7 @@ impl Pool {
         let lane = lane(&mut lanes, origin);
         while let Some(idle) = lane.idle.pop() {
             if idle.sender.is_ready() && idle.since.elapsed() < keep(origin) {
-                return Some(Checkout { link: Link::Http1 { sender: idle.sender, pool: Arc::clone(self) } });
+                return Some(self.checkout(idle.sender, idle.heard));
             }
         }
         lane.shared.retain(|shared| !shared.sender.is_closed());
@@ -111,9 +113,9 @@ impl Pool {
         let mut lanes = self.lanes();
         let lane = lane(&mut lanes, origin);
         Ok(match fresh {
-            Fresh::Http1(sender) => {
+            Fresh::Http1(sender, heard) => {
                 lane.speaks_http1 = true;
-                Checkout { link: Link::Http1 { sender, pool: Arc::clone(self) } }
+                self.checkout(sender, heard)
             }
             Fresh::Http2(sender) => {
                 lane.speaks_http1 = false;
@@ -125,9 +127,14 @@ impl Pool {
         })
     }
 
-    fn give_back(&self, index: usize, sender: http1::SendRequest<RequestBody>) {
+    fn checkout(self: &Arc<Self>, sender: http1::SendRequest<RequestBody>, heard: Heard) -> Checkout {
+        let heard_before = heard.bytes();
+        Checkout { link: Link::Http1 { sender, heard, heard_before, pool: Arc::clone(self) } }
+    }
+
+    fn give_back(&self, index: usize, sender: http1::SendRequest<RequestBody>, heard: Heard) {
         if let Some(lane) = self.lanes().get_mut(index) {
-            lane.idle.push(Idle { sender, since: Instant::now() });
+            lane.idle.push(Idle { sender, heard, since: Instant::now() });
         }
     }
 
@@ -182,8 +189,17 @@ pub struct Checkout {
 
 #[derive(Debug)]
 enum Link {
-    Http1 { sender: http1::SendRequest<RequestBody>, pool: Arc<Pool> },
-    Http2 { sender: http2::SendRequest<RequestBody>, _stream: Arc<()> },
+    Http1 {
+        sender: http1::SendRequest<RequestBody>,
+        heard: Heard,
+        /// Bytes that had come before this request.
+        heard_before: u64,
+        pool: Arc<Pool>,
+    },
+    Http2 {
+        sender: http2::SendRequest<RequestBody>,
+        _stream: Arc<()>,
+    },
 }
 
 impl Checkout {
@@ -201,16 +217,26 @@ impl Checkout {
         }
     }
 
+    /// Whether a request that failed like this may go out again: nothing of an answer has come, so that
+    /// it was the connection that ended and not the work. HTTP/2 says of a connection that it ends; what
+    /// breaks on it later is an answer, unless the request was never sent.
+    pub(super) fn left_no_trace(&self, error: &hyper::Error) -> bool {
+        match &self.link {
+            Link::Http1 { heard, heard_before, .. } => heard.bytes() == *heard_before,
+            Link::Http2 { .. } => error.is_canceled(),
+        }
+    }
+
     /// The answer was read to its end: keeps the connection for the next request.
     pub fn finish(self, origin: &Origin) {
-        let Link::Http1 { mut sender, pool } = self.link else { return };
+        let Link::Http1 { mut sender, heard, pool, .. } = self.link else { return };
         let index = origin.index;
         if sender.is_ready() {
-            pool.give_back(index, sender);
+            pool.give_back(index, sender, heard);
         } else if !sender.is_closed() {
             when_ready(async move {
                 if sender.ready().await.is_ok() {
-                    pool.give_back(index, sender);
+                    pool.give_back(index, sender, heard);
                 }
             });
         }

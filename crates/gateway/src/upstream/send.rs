@@ -138,7 +138,7 @@ pub async fn send(
         let request = request(&target, headers, body, checkout.is_http2());
         match exchange(&mut checkout, request, limits, total, timer).await {
             Ok(response) => return Ok(Exchange { response, checkout }),
-            Err(SendError::Broken(error)) if !error.is_parse() => {
+            Err(SendError::Broken(error)) if checkout.left_no_trace(&error) => {
                 (headers, body) = (target.message)().ok_or(SendError::Broken(error))?;
             }
             Err(error) => return Err(error),
