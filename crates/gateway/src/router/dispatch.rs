@@ -20,7 +20,7 @@ use super::table::{Route, Table};
 use crate::config::Timeouts;
 use crate::openai::endpoint::EndpointIndex;
 use crate::openai::{ApiError, Fields, FormHead, SseWatch, UpstreamTimeout, rewrite};
-use crate::upstream::body::StreamError;
+use crate::upstream::body::{ClientFailure, StreamError};
 use crate::upstream::{Exchange, Limits, Pool, RequestBody, SendError, Target, classify, send};
 
 /// When to come back to a gateway that has no room: about as long as a short answer takes.
@@ -156,7 +156,10 @@ fn body(content: &mut Option<Content<'_>>, deployment: &Deployment, model: &str)
         return Some(RequestBody::Whole(rewrite(body, fields, Some(model), &deployment.defaults)));
     }
     match content.take()? {
-        Content::Form { form, rest } => Some(RequestBody::Streamed { head: form.rewrite(Some(model)), rest }),
+        Content::Form { form, rest } => {
+            let failure = ClientFailure::default();
+            Some(RequestBody::Streamed { head: form.rewrite(Some(model)), rest, failure })
+        }
         Content::Json { .. } => None,
     }
 }
@@ -195,7 +198,10 @@ fn told(error: &SendError, limits: &Limits, model: &str) -> ApiError {
         SendError::Connect(_) | SendError::Broken(_) | SendError::Timeout(Phase::Connect) => {
             ApiError::upstream_connection(model)
         }
-        SendError::ClientBody => ApiError::invalid_request(error.to_string(), "request_body"),
+        SendError::ClientBody(cause) => cause
+            .downcast_ref::<ApiError>()
+            .cloned()
+            .unwrap_or_else(|| ApiError::invalid_request("The request body broke off.", "request_body")),
         SendError::Timeout(phase) => timed_out(model, *phase, limits),
     }
 }

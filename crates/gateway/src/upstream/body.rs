@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -26,10 +27,38 @@ pub enum RequestBody {
         head: UpstreamBody,
         /// What the client is still sending.
         rest: UnsyncBoxBody<Bytes, StreamError>,
+        /// Where the client's failure to send the rest is left.
+        failure: ClientFailure,
     },
 }
 
+/// Why a client did not send all of its body.
+///
+/// The connection that sends the body keeps errors of it to itself (HTTP/2) or wraps them (HTTP/1.1),
+/// so they are left here.
+#[derive(Debug, Clone, Default)]
+pub struct ClientFailure(Arc<Mutex<Option<StreamError>>>);
+
+impl ClientFailure {
+    pub(super) fn take(&self) -> Option<StreamError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn leave(&self, error: StreamError) -> StreamError {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        "the client did not send all of its body".into()
+    }
+}
+
 impl RequestBody {
+    /// Where to look for the reason when sending it fails.
+    pub(super) fn client_failure(&self) -> Option<ClientFailure> {
+        match self {
+            Self::Streamed { failure, .. } => Some(failure.clone()),
+            Self::Empty | Self::Whole(_) => None,
+        }
+    }
+
     /// Whether all of it is here, so that it can be sent again.
     #[must_use]
     pub fn is_whole(&self) -> bool {
@@ -50,8 +79,10 @@ impl Body for RequestBody {
             Self::Whole(body) => {
                 Pin::new(body).poll_frame(context).map_err(|never: Infallible| match never {})
             }
-            Self::Streamed { head, rest } => match Pin::new(head).poll_frame(context) {
-                Poll::Ready(None) => Pin::new(rest).poll_frame(context),
+            Self::Streamed { head, rest, failure } => match Pin::new(head).poll_frame(context) {
+                Poll::Ready(None) => {
+                    Pin::new(rest).poll_frame(context).map_err(|error| failure.leave(error))
+                }
                 frame => frame.map_err(|never: Infallible| match never {}),
             },
         }
@@ -61,7 +92,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => true,
             Self::Whole(body) => body.is_end_stream(),
-            Self::Streamed { head, rest } => head.is_end_stream() && rest.is_end_stream(),
+            Self::Streamed { head, rest, .. } => head.is_end_stream() && rest.is_end_stream(),
         }
     }
 
@@ -69,7 +100,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(body) => body.size_hint(),
-            Self::Streamed { head, rest } => {
+            Self::Streamed { head, rest, .. } => {
                 let (head, rest) = (head.size_hint(), rest.size_hint());
                 let mut both = SizeHint::new();
                 both.set_lower(head.lower() + rest.lower());

@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use leastbusy_balance::{Outcome, Phase};
 use tokio::time::{Instant, Sleep};
 
-use super::body::RequestBody;
+use super::body::{RequestBody, StreamError};
 use super::connect::ConnectError;
 use super::origin::Origin;
 use super::pool::{Checkout, Pool};
@@ -76,9 +76,9 @@ pub enum SendError {
     /// The connection broke before the answer began.
     #[error("the connection broke before the answer began: {0}")]
     Broken(hyper::Error),
-    /// The client broke off while its body was streaming through.
-    #[error("the client broke off while sending its body")]
-    ClientBody,
+    /// The client failed to send a body that was streaming through; the error is the stream's own.
+    #[error("the client did not send all of its body: {0}")]
+    ClientBody(StreamError),
     /// A time limit passed.
     #[error("no answer in time")]
     Timeout(Phase),
@@ -97,7 +97,7 @@ impl SendError {
         match self {
             Self::ConnectionLimit => Outcome::Overloaded,
             Self::Connect(_) | Self::Broken(_) => Outcome::ConnectionFailed,
-            Self::ClientBody => Outcome::ClientLeft,
+            Self::ClientBody(_) => Outcome::ClientLeft,
             Self::Timeout(phase) => Outcome::Timeout(*phase),
         }
     }
@@ -164,10 +164,13 @@ async fn exchange(
     timer: &mut Pin<Box<Sleep>>,
 ) -> Result<Response<Incoming>, SendError> {
     let first_byte = Instant::now() + limits.first_byte;
+    let client_failure = request.body().client_failure();
     match before(total.min(first_byte), timer, checkout.send(request)).await {
         Some(Ok(response)) => Ok(response),
-        Some(Err(error)) if error.is_user() => Err(SendError::ClientBody),
-        Some(Err(error)) => Err(SendError::Broken(error)),
+        Some(Err(error)) => Err(match client_failure.and_then(|failure| failure.take()) {
+            Some(cause) => SendError::ClientBody(cause),
+            None => SendError::Broken(error),
+        }),
         None if total < first_byte => Err(SendError::Timeout(Phase::Total)),
         None => Err(SendError::Timeout(Phase::FirstByte)),
     }
