@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::Full;
 
@@ -104,7 +104,12 @@ pub(super) fn error(error: &ApiError) -> Response<Body> {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     if super::leaves_body_unread(error.status) {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        close(response.headers_mut());
     }
     response
+}
+
+/// Tells the client that its connection is of no more use: what it still sends will not be read.
+pub(super) fn close(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }

@@ -1,6 +1,8 @@
 //! Taking in a client's body: bounded in bytes, and in how long the client may pause.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -18,6 +20,18 @@ pub(super) struct Intake {
     pause_max: Duration,
     /// Runs only while the client has not sent what it owes.
     timer: Option<Pin<Box<Sleep>>>,
+    /// Told when the last byte has come, where somebody wants to know.
+    end: Option<End>,
+}
+
+/// Whether a body that streams through has come to its end.
+#[derive(Debug, Clone, Default)]
+pub(super) struct End(Arc<AtomicBool>);
+
+impl End {
+    pub(super) fn has_come(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// A declared length is a client's word: memory is set aside for this much of it before it has arrived.
@@ -36,7 +50,18 @@ pub(super) enum IntakeError {
 
 impl Intake {
     pub(super) fn new(body: Incoming, limit: usize, pause_max: Duration) -> Self {
-        Self { body, left: limit, limit, pause_max, timer: None }
+        Self { body, left: limit, limit, pause_max, timer: None, end: None }
+    }
+
+    /// Lets others see when the last byte has come.
+    pub(super) fn end(&mut self) -> End {
+        self.end.get_or_insert_default().clone()
+    }
+
+    fn note_end(&self) {
+        if let Some(end) = &self.end {
+            end.0.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The whole body in one piece; not copied when it arrived as one.
@@ -96,8 +121,16 @@ impl Body for Intake {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, IntakeError>>> {
         match Pin::new(&mut self.body).poll_frame(context) {
-            Poll::Ready(None) => Poll::Ready(None),
-            Poll::Ready(Some(Ok(frame))) => Poll::Ready(Some(self.accept(frame))),
+            Poll::Ready(None) => {
+                self.note_end();
+                Poll::Ready(None)
+            }
+            Poll::Ready(Some(Ok(frame))) => {
+                if self.body.is_end_stream() {
+                    self.note_end();
+                }
+                Poll::Ready(Some(self.accept(frame)))
+            }
             Poll::Ready(Some(Err(_))) => Poll::Ready(Some(Err(IntakeError::Broken))),
             Poll::Pending => match self.poll_late(context) {
                 Poll::Ready(()) => Poll::Ready(Some(Err(IntakeError::TooSlow { pause_max: self.pause_max }))),

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderValue, Request, Response, StatusCode, header};
+use http_body::Body as _;
 use hyper::body::Incoming;
 
 pub use answer::Answer;
@@ -69,27 +70,19 @@ impl Door {
         record: &mut Record,
         facts: &mut Facts,
     ) -> Response<answer::Body> {
-        let limit = self.settings.max_header_bytes;
-        if limit < head_bytes(parts) {
-            return answer::error(&ApiError::headers_too_large(limit));
-        }
-        let path = parts.uri.path();
-        let page = match page::find(&parts.method, path) {
+        let page = match self.admit(parts) {
             Ok(page) => page,
-            Err(NoPage::NotFound) => return answer::error(&ApiError::path_not_found(path)),
-            Err(NoPage::Method(allowed)) => {
-                let error = ApiError::method_not_allowed(parts.method.as_str(), allowed);
+            Err((error, allowed)) => {
                 let mut response = answer::error(&error);
-                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+                if let Some(allowed) = allowed {
+                    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allowed));
+                }
+                if !body.is_end_stream() {
+                    answer::close(response.headers_mut());
+                }
                 return response;
             }
         };
-        if page.needs_key() {
-            let admission = key::admit(&parts.headers, self.settings.master_key.as_ref());
-            if admission != Admission::Admitted {
-                return answer::error(&ApiError::auth());
-            }
-        }
         match page {
             Page::Upstream { endpoint, model } => {
                 record.calls(endpoint);
@@ -99,6 +92,26 @@ impl Door {
             }
             page => self.page(page).await,
         }
+    }
+
+    /// The page that a request is for, if it may see it; with a refusal, the methods that are allowed.
+    fn admit<'p>(&self, parts: &'p Parts) -> Result<Page<'p>, (ApiError, Option<&'static str>)> {
+        let limit = self.settings.max_header_bytes;
+        if limit < head_bytes(parts) {
+            return Err((ApiError::headers_too_large(limit), None));
+        }
+        let path = parts.uri.path();
+        let page = page::find(&parts.method, path).map_err(|no_page| match no_page {
+            NoPage::NotFound => (ApiError::path_not_found(path), None),
+            NoPage::Method(allowed) => {
+                (ApiError::method_not_allowed(parts.method.as_str(), allowed), Some(allowed))
+            }
+        })?;
+        let key = self.settings.master_key.as_ref();
+        if page.needs_key() && key::admit(&parts.headers, key) != Admission::Admitted {
+            return Err((ApiError::auth(), None));
+        }
+        Ok(page)
     }
 
     async fn page(&self, page: Page<'_>) -> Response<answer::Body> {

@@ -8,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::Door;
-use super::answer::Body;
+use super::answer::{self, Body};
 use super::intake::{Intake, IntakeError};
 use crate::config::Timeouts;
 use crate::openai::endpoint::{BodyFormat, EndpointIndex};
@@ -27,7 +27,7 @@ impl Door {
     ) -> Result<Response<Body>, ApiError> {
         match asked.0.endpoint().body {
             BodyFormat::Json => self.call_with_json(parts, body, asked, record, facts).await,
-            BodyFormat::Multipart => self.call_with_form(parts, body, asked, record, facts).await,
+            BodyFormat::Multipart => Ok(self.call_with_form(parts, body, asked, record, facts).await),
         }
     }
 
@@ -61,13 +61,30 @@ impl Door {
         &self,
         parts: &Parts,
         body: Incoming,
+        asked: (EndpointIndex, Option<&str>),
+        record: &mut Record,
+        facts: &mut Facts,
+    ) -> Response<Body> {
+        let mut intake = self.intake(body);
+        let end = intake.end();
+        let served = self.call_with_upload(parts, intake, asked, record, facts).await;
+        let mut response = served.unwrap_or_else(|error| answer::error(&error));
+        if !end.has_come() {
+            answer::close(response.headers_mut());
+        }
+        response
+    }
+
+    async fn call_with_upload(
+        &self,
+        parts: &Parts,
+        mut intake: Intake,
         (endpoint, path_model): (EndpointIndex, Option<&str>),
         record: &mut Record,
         facts: &mut Facts,
     ) -> Result<Response<Body>, ApiError> {
         let content_type = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         let mut reader = FormReader::new(content_type.unwrap_or_default(), self.settings.max_request_bytes)?;
-        let mut intake = self.intake(body);
         let form = loop {
             let Some(piece) = intake.next().await.map_err(refusal)? else {
                 return Err(reader.at_end_of_body().into());

@@ -80,9 +80,7 @@ impl Body for RequestBody {
                 Pin::new(body).poll_frame(context).map_err(|never: Infallible| match never {})
             }
             Self::Streamed { head, rest, failure } => match Pin::new(head).poll_frame(context) {
-                Poll::Ready(None) => {
-                    Pin::new(rest).poll_frame(context).map_err(|error| failure.leave(error))
-                }
+                Poll::Ready(None) => Pin::new(rest).poll_frame(context).map_err(|error| failure.leave(error)),
                 frame => frame.map_err(|never: Infallible| match never {}),
             },
         }
