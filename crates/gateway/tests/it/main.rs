@@ -1,0 +1,31 @@
+//! The gateway on real sockets, between scripted upstreams and a client that may do anything.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a test's tasks end with its runtime, and nobody but the test waits for them"
+)]
+#![expect(clippy::unwrap_used, reason = "a failure in a test's scenery is a failure of the test")]
+
+// The scenery: what plays the client, the upstream and the gateway.
+mod client;
+mod gateway;
+mod script;
+mod wire;
+
+mod balance;
+mod bytes;
+mod door;
+mod endings;
+mod endpoints;
+mod forms;
+mod headers;
+mod leaving;
+mod pages;
+mod process;
+mod replay;
+mod shared_counts;
+mod soak;
+mod stopping;
+mod streams;
+mod timeouts;
+mod tls;

@@ -1,0 +1,191 @@
+//! The gateway's own pages.
+
+use leastbusy_gateway::config::Alias;
+use serde_json::json;
+
+use super::client::{CHAT, Client, chat, get, post};
+use super::gateway::{Gateway, config, deployment, entry};
+use super::script::{Upstream, answers, closes, streams};
+
+fn alias(model: &str, hidden: bool) -> Alias {
+    Alias { model: model.to_owned(), hidden }
+}
+
+#[tokio::test]
+async fn models_are_the_groups_and_the_aliases_that_are_not_hidden() {
+    let upstream = Upstream::playing(answers(200).json("{}")).await;
+    let mut config = config([
+        deployment("a", &upstream.base()),
+        deployment("b", "http://127.0.0.1:9/v1"),
+        entry("org/large", "openai/large", "c", &upstream.base()),
+        entry("any/*", "openai/*", "w", &upstream.base()),
+    ]);
+    config.aliases.insert("nick".to_owned(), alias("m", false));
+    config.aliases.insert("secret".to_owned(), alias("m", true));
+    let gateway = Gateway::start(&config);
+    for path in ["/v1/models", "/models"] {
+        let page = get(&gateway, path).await.json();
+        assert_eq!(page["object"], "list");
+        let names: Vec<&str> =
+            page["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+        assert_eq!(names, ["m", "org/large", "any/*", "nick"]);
+        assert_eq!(
+            page["data"][0],
+            json!({ "id": "m", "object": "model", "created": 1_677_610_602, "owned_by": "openai" })
+        );
+    }
+    for name in ["m", "org/large", "nick", "secret", "any/thing", "a"] {
+        let answer = get(&gateway, &format!("/v1/models/{name}")).await;
+        assert_eq!((answer.status, &answer.json()["id"]), (200, &json!(name)));
+    }
+    assert_eq!(get(&gateway, "/v1/models/org%2Flarge").await.json()["id"], "org/large");
+    let unknown = get(&gateway, "/v1/models/unknown").await;
+    assert_eq!((unknown.status, unknown.error()["param"].as_str()), (404, Some("model")));
+    assert_eq!(upstream.requests(), 0);
+}
+
+#[tokio::test]
+async fn health_says_which_deployment_is_dead_and_why() {
+    let alive = Upstream::playing(answers(200).json(r#"{"data":[]}"#)).await;
+    let no_list = Upstream::playing(answers(404).json("{}")).await;
+    let wrong_key = Upstream::playing(answers(401).json("{}")).await;
+    let dead = Upstream::playing(closes()).await;
+    let gateway = Gateway::start(&config([
+        deployment("alive", &alive.base()),
+        deployment("no-list", &no_list.base()),
+        deployment("wrong-key", &wrong_key.base()),
+        deployment("dead", &dead.base()),
+    ]));
+    let page = get(&gateway, "/health").await.json();
+    assert_eq!((&page["healthy_count"], &page["unhealthy_count"]), (&json!(2), &json!(2)));
+    let ids = |list: &str| -> Vec<String> {
+        page[list]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| one["model_id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(ids("healthy_endpoints"), ["alive", "no-list"]);
+    assert_eq!(ids("unhealthy_endpoints"), ["wrong-key", "dead"]);
+    assert!(page["unhealthy_endpoints"][0]["error"].as_str().unwrap().contains("401"));
+    assert_eq!(page["unhealthy_endpoints"][1]["error"], "connection failed");
+    gateway.ends().await;
+}
+
+#[tokio::test]
+async fn liveliness_and_readiness_are_litellms_words() {
+    let gateway = Gateway::before("http://127.0.0.1:9/v1");
+    for path in ["/health/liveliness", "/health/liveness"] {
+        assert_eq!(get(&gateway, path).await.text(), r#""I'm alive!""#);
+    }
+    let ready = get(&gateway, "/health/readiness").await;
+    assert_eq!(ready.json(), json!({ "status": "healthy", "db": "Not connected" }));
+    let mut client = Client::connect(&gateway).await;
+    client.send("HEAD /health/liveliness HTTP/1.1\r\nhost: g\r\n\r\n").await;
+    assert_eq!(client.head().await.header("content-length"), Some("12"));
+}
+
+#[tokio::test]
+async fn deployments_are_shown_with_their_counts() {
+    let upstream = Upstream::playing(streams().event("held").then_hangs()).await;
+    let mut heavy = entry("m", "hosted_vllm/Qwen/Qwen3", "a", &upstream.base());
+    heavy.weight = 2.5;
+    heavy.api_key = Some(leastbusy_gateway::config::Secret::new("sk-upstream-secret"));
+    let gateway = Gateway::start(&config([heavy, entry("n", "openai/n", "b", "http://127.0.0.1:9/v1")]));
+    let mut client = Client::connect(&gateway).await;
+    client.asks_for_stream("m").await;
+    client.head().await;
+    let answer = get(&gateway, "/router/deployments").await;
+    assert!(!answer.text().contains("sk-upstream"));
+    assert_eq!(
+        answer.json()["data"][0],
+        json!({
+            "model_name": "m",
+            "id": "a",
+            "provider": "hosted_vllm",
+            "provider_model": "Qwen/Qwen3",
+            "api_base": upstream.base(),
+            "weight": 2.5,
+            "order": 0,
+            "in_flight": 1,
+            "in_flight_total": 1,
+            "state": "available",
+            "cooldown": null,
+        })
+    );
+    assert_eq!(answer.json()["data"][1]["in_flight"], 0);
+}
+
+/// The value of the series whose name and labels hold all of `parts`.
+async fn metric(gateway: &Gateway, parts: &[&str]) -> f64 {
+    let page = get(gateway, "/metrics").await;
+    let text = page.text();
+    let mut found =
+        text.lines().filter(|line| !line.starts_with('#') && parts.iter().all(|part| line.contains(part)));
+    let line = found.next().unwrap_or_else(|| panic!("no {parts:?} in\n{text}"));
+    assert_eq!(found.next(), None, "{parts:?} is not one series");
+    line.rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn metrics_count_picks_attempts_and_what_is_in_flight() {
+    let upstream = Upstream::playing_each(|exchange| match exchange.json()["stream"].as_bool() {
+        Some(true) => streams().event("held").then_hangs(),
+        _ => answers(200).json("{}"),
+    })
+    .await;
+    let dead = Upstream::playing(closes()).await;
+    let gateway = Gateway::start(&config([
+        deployment("a", &upstream.base()),
+        entry("dead", "openai/m", "d", &dead.base()),
+    ]));
+    for _ in 0..3 {
+        assert_eq!(post(&gateway, CHAT, &chat("m")).await.status, 200);
+    }
+    assert_eq!(post(&gateway, CHAT, &chat("dead")).await.status, 502);
+    assert_eq!(post(&gateway, CHAT, "not JSON").await.status, 400);
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut client = Client::connect(&gateway).await;
+        client.asks_for_stream("m").await;
+        client.head().await;
+        held.push(client);
+    }
+    let a = r#"deployment="a""#;
+    assert_eq!(metric(&gateway, &["leastbusy_in_flight{", a]).await, 2.0);
+    assert_eq!(metric(&gateway, &["leastbusy_picks_total{", a, r#"model_group="m""#]).await, 5.0);
+    assert_eq!(metric(&gateway, &["leastbusy_attempts_total{", a, r#"outcome="success""#]).await, 3.0);
+    assert_eq!(metric(&gateway, &["leastbusy_attempts_total{", a, r#"outcome="client_left""#]).await, 0.0);
+    assert_eq!(metric(&gateway, &["attempts_total{", r#"deployment="d""#, "connection_failed"]).await, 1.0);
+    assert_eq!(metric(&gateway, &["leastbusy_attempt_duration_seconds_count{", a]).await, 3.0);
+    let requests = ["leastbusy_requests_total{", r#"endpoint="chat/completions""#];
+    assert_eq!(metric(&gateway, &[requests[0], requests[1], r#"status="2xx""#]).await, 3.0);
+    assert_eq!(metric(&gateway, &[requests[0], requests[1], r#"status="4xx""#]).await, 1.0);
+    assert_eq!(metric(&gateway, &[requests[0], requests[1], r#"status="5xx""#]).await, 1.0);
+    drop(held);
+    gateway.ends().await;
+    assert_eq!(metric(&gateway, &["leastbusy_in_flight{", a]).await, 0.0);
+    assert_eq!(metric(&gateway, &["leastbusy_attempts_total{", a, r#"outcome="client_left""#]).await, 2.0);
+    let page = get(&gateway, "/metrics").await;
+    assert!(page.header("content-type").unwrap().starts_with("application/openmetrics-text"));
+    assert!(page.text().ends_with("# EOF\n"));
+    assert_eq!(page.text().matches("# TYPE leastbusy_in_flight gauge").count(), 1);
+}
+
+#[tokio::test]
+async fn text_that_a_client_sends_never_becomes_a_label() {
+    let upstream = Upstream::playing(answers(200).json("{}")).await;
+    let gateway = Gateway::start(&config([entry("any/*", "openai/*", "w", &upstream.base())]));
+    let lines = |text: &str| text.lines().count();
+    post(&gateway, CHAT, &chat("any/first")).await;
+    let before = lines(get(&gateway, "/metrics").await.text());
+    for at in 0..20 {
+        assert_eq!(post(&gateway, CHAT, &chat(&format!("any/model-{at}"))).await.status, 200);
+        assert_eq!(post(&gateway, CHAT, &chat(&format!("unknown-{at}"))).await.status, 400);
+        assert_eq!(get(&gateway, &format!("/nowhere/{at}")).await.status, 404);
+    }
+    let page = get(&gateway, "/metrics").await;
+    assert_eq!(lines(page.text()), before);
+    assert!(!page.text().contains("model-1"));
+}
