@@ -160,3 +160,21 @@ async fn an_answer_that_comes_before_the_request_is_read_ends_the_lease_too() {
     request.closes();
     assert_eq!(gateway.only_outcome().await, Outcome::BadRequest);
 }
+
+#[tokio::test]
+async fn an_address_with_all_its_connections_in_use_is_a_503() {
+    let mut upstream = Upstream::start().await;
+    let mut config = on_one_worker([deployment("a", &upstream.base())]);
+    config.general.max_upstream_connections = 1;
+    let gateway = Gateway::start(&config);
+    let mut first = Client::connect(&gateway).await;
+    first.asks("m").await;
+    let request = upstream.next_request().await;
+    let answer = post(&gateway, CHAT, &chat("m")).await;
+    assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+    assert_eq!(answer.error()["type"], "service_unavailable_error");
+    request.answers(200, "{}").await;
+    assert_eq!(first.answer().await.status, 200);
+    let outcomes: Vec<Outcome> = gateway.ends().await.iter().map(|end| end.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Overloaded, Outcome::Success]);
+}

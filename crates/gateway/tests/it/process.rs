@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::client::{CHAT, Client, chat_stream};
+use super::gateway::eventually;
 use super::script::Upstream;
 use super::wire::PATIENCE;
 
@@ -137,7 +138,8 @@ async fn sigterm_lets_an_open_stream_end_and_exits_with_0() {
     request.ends_stream().await;
     assert_eq!(client.rest().await, (b"data: [DONE]\n\n".to_vec(), true));
     assert_eq!(process.exit().await.code(), Some(0));
-    let line = process.access.lock().unwrap().lines().next().map(str::to_owned).unwrap_or_default();
+    eventually("an access line", || process.access.lock().unwrap().contains('\n')).await;
+    let line = process.access.lock().unwrap().lines().next().unwrap().to_owned();
     let line: serde_json::Value = serde_json::from_str(&line).unwrap();
     assert_eq!(
         (&line["path"], &line["status"], &line["complete"]),
@@ -157,11 +159,7 @@ async fn a_second_signal_ends_it_at_once() {
     client.post(CHAT, &chat_stream("m")).await;
     let mut request = upstream.next_request().await;
     process.signal("-INT");
-    let deadline = Instant::now() + PATIENCE;
-    while !process.log.lock().unwrap().contains("stopping") {
-        assert!(Instant::now() < deadline);
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually("a word about stopping", || process.log.lock().unwrap().contains("stopping")).await;
     process.signal("-INT");
     process.exit().await;
     request.wait_until_gone(PATIENCE).await;
@@ -173,9 +171,5 @@ async fn without_a_key_it_does_not_listen_for_everyone() {
     let mut child = leastbusy(config.path()).args(["--host", "0.0.0.0"]).spawn().unwrap();
     let log = collect(child.stderr.take().unwrap());
     assert_eq!(exit(&mut child).await.code(), Some(1));
-    let deadline = Instant::now() + PATIENCE;
-    while !log.lock().unwrap().contains("master_key") {
-        assert!(Instant::now() < deadline, "{}", log.lock().unwrap());
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually("a way out", || log.lock().unwrap().contains("master_key")).await;
 }

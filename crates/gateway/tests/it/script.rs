@@ -32,7 +32,7 @@ pub(crate) struct Exchange {
     /// Which of the upstream's connections it came on, from 1.
     pub(crate) connection: usize,
     wire: Wire,
-    next: mpsc::Sender<Exchange>,
+    next: mpsc::Sender<Self>,
 }
 
 impl Upstream {

@@ -132,3 +132,14 @@ async fn a_late_upstream_is_cut_off() {
     request.wait_until_gone(super::wire::PATIENCE).await;
     assert_eq!(client.answer().await.status, 504);
 }
+
+#[tokio::test]
+async fn a_tls_handshake_that_never_ends_is_a_502() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut deployment = deployment("a", &format!("https://{}/v1", silent.local_addr().unwrap()));
+    deployment.timeouts.connect = Some(SHORT);
+    let gateway = Gateway::start(&on_one_worker([deployment]));
+    let answer = post(&gateway, CHAT, &chat("m")).await;
+    assert_eq!((answer.status, answer.error()["type"].as_str()), (502, Some("upstream_connection_error")));
+    assert_eq!(gateway.only_outcome().await, Outcome::Timeout(Phase::Connect));
+}

@@ -1,6 +1,6 @@
 //! Upstreams behind TLS, in HTTP/1.1 and in HTTP/2.
 
-use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -125,18 +125,21 @@ impl Secure {
     }
 }
 
-/// Answers at once, or when it is told to if the request says so.
+/// Answers at once, or when it is told to, or not at all: as the request says.
 async fn answer(
     request: Request<Incoming>,
     events: mpsc::Sender<&'static str>,
     go_on: Arc<Notify>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+) -> io::Result<Response<Full<Bytes>>> {
     let version = request.version();
     let authority = request.uri().authority().map(ToString::to_string);
     let host = request.headers().get("host").map(|host| host.to_str().unwrap().to_owned());
     let Ok(body) = request.into_body().collect().await else { return Ok(Response::default()) };
     let body: serde_json::Value = serde_json::from_slice(&body.to_bytes()).unwrap();
     events.send("arrived").await.unwrap();
+    if body["fail"] == true {
+        return Err(io::Error::other("as the test wants it"));
+    }
     if body["wait"] == true {
         let mut given_up = GivenUp(Some(events));
         go_on.notified().await;
@@ -190,6 +193,21 @@ async fn https_with_http_2_shares_one_connection_and_a_client_that_leaves_resets
     let mut client = gateway.connect().await;
     client.post(CHAT, &chat("m")).await;
     assert_eq!(client.answer().await.status, 200);
+    assert_eq!(upstream.connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn a_stream_that_the_upstream_resets_is_not_asked_for_again() {
+    let authority = Authority::new();
+    let mut upstream = Secure::start(authority.server("localhost", b"h2"), true).await;
+    let gateway = upstream.gateway(&authority, "localhost").await;
+    let mut client = gateway.connect().await;
+    for (body, status) in [(r#"{"model":"m"}"#, 200), (r#"{"model":"m","fail":true}"#, 502)] {
+        client.post(CHAT, body).await;
+        assert_eq!(client.answer().await.status, status);
+        assert_eq!(upstream.event().await, "arrived");
+    }
+    assert!(upstream.events.try_recv().is_err(), "the work was begun twice");
     assert_eq!(upstream.connections.load(Ordering::SeqCst), 1);
 }
 
