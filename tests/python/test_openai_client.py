@@ -1,0 +1,220 @@
+"""The official OpenAI client against a gateway in a process of its own.
+
+    python3 tests/python/test_openai_client.py --binary target/debug/leastbusy
+
+Needs the `openai` package. Everything it writes is in a temporary directory.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import http.server
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+import openai
+
+KEY = "sk-gateway-key-of-this-test"
+UPSTREAM_KEY = "sk-upstream-key-of-this-test"
+
+CONFIG = f"""
+model_list:
+  - model_name: chat
+    litellm_params:
+      model: simulated/one
+      simulated: &fast {{slots: 8, first_token_time: 0.01, tokens_per_second: 2000, mean_tokens: 12}}
+  - model_name: chat
+    litellm_params: {{model: simulated/two, simulated: *fast}}
+  - model_name: speech
+    litellm_params:
+      model: openai/whisper-1
+      api_base: http://127.0.0.1:PORT/v1
+      api_key: {UPSTREAM_KEY}
+router_settings:
+  routing_strategy: least-busy
+  model_group_alias: {{gpt-4o: chat}}
+general_settings:
+  master_key: {KEY}
+"""
+
+
+class Transcriber(http.server.BaseHTTPRequestHandler):
+    """An upstream that says how long the upload was, and of which model."""
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        model = re.search(rb'name="model"\r\n\r\n(.*?)\r\n', body, re.DOTALL).group(1).decode()
+        key = self.headers["authorization"]
+        answer = f'{{"text": "{len(body)} bytes for {model} with {key}"}}'.encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def transcriber():
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Transcriber)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def gateway(binary, config):
+    """Starts the gateway on a free port; checks that it ends in order."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LEASTBUSY_")}
+    environment.pop("CONFIG_FILE_PATH", None)
+    process = subprocess.Popen(
+        [binary, "serve", "--config", config, "--port", "0"],
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )
+    try:
+        words = []
+        for line in process.stderr:
+            words.append(line)
+            if found := re.search(r"listening on (http://\S+?),", line):
+                break
+        else:
+            sys.exit("the gateway does not start:\n" + "".join(words))
+        # Nobody may have to wait for a full pipe.
+        threading.Thread(target=process.stderr.read, daemon=True).start()
+        yield found.group(1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=20) == 0, process.returncode
+    finally:
+        process.kill()
+        process.wait()
+
+
+def raises(error, call):
+    try:
+        call()
+    except error as raised:
+        return raised
+    raise AssertionError(f"no {error.__name__}")
+
+
+MESSAGES = [{"role": "user", "content": "How are requests spread?"}]
+
+
+def test_chat(client):
+    answer = client.chat.completions.create(model="chat", messages=MESSAGES, max_tokens=7)
+    assert answer.object == "chat.completion"
+    assert answer.choices[0].message.role == "assistant" and answer.choices[0].message.content
+    assert answer.usage.completion_tokens == 7
+    raw = client.chat.completions.with_raw_response.create(model="gpt-4o", messages=MESSAGES)
+    assert raw.headers["x-litellm-model-group"] == "chat"
+    assert raw.headers["x-litellm-model-id"]
+
+
+def test_streaming_chat(client):
+    stream = client.chat.completions.create(
+        model="chat", messages=MESSAGES, max_tokens=9, stream=True, stream_options={"include_usage": True},
+    )
+    chunks = list(stream)
+    words = [chunk.choices[0].delta.content for chunk in chunks if chunk.choices]
+    assert len([word for word in words if word]) == 9, words
+    assert chunks[-1].usage.completion_tokens == 9
+    assert any(chunk.choices and chunk.choices[0].finish_reason == "length" for chunk in chunks)
+
+
+def test_a_stream_that_is_left(client):
+    with client.chat.completions.create(model="chat", messages=MESSAGES, max_tokens=100_000, stream=True) as stream:
+        next(iter(stream))
+
+
+def test_completions(client):
+    answer = client.completions.create(model="chat", prompt="Once", max_tokens=3)
+    assert answer.object == "text_completion" and answer.choices[0].text
+
+
+def test_embeddings(client):
+    answer = client.embeddings.create(model="chat", input=["one", "two"])
+    assert len(answer.data) == 2 and len(answer.data[0].embedding) > 0
+
+
+def test_models(client):
+    assert {model.id for model in client.models.list()} == {"chat", "speech", "gpt-4o"}
+    assert client.models.retrieve("gpt-4o").id == "gpt-4o"
+    assert raises(openai.NotFoundError, lambda: client.models.retrieve("nothing")).status_code == 404
+
+
+def test_transcription(client):
+    answer = client.audio.transcriptions.create(model="speech", file=("a.wav", b"RIFF" * 250_000))
+    length = int(answer.text.split()[0])
+    assert 1_000_000 < length < 1_001_000, answer.text
+    assert answer.text.endswith(f"bytes for whisper-1 with Bearer {UPSTREAM_KEY}"), answer.text
+
+
+def test_errors(client):
+    def chat(client=client, **changed):
+        return lambda: client.chat.completions.create(**{"model": "chat", "messages": MESSAGES} | changed)
+
+    unknown = raises(openai.BadRequestError, chat(model="chad"))
+    assert unknown.param == "model" and unknown.code == "400" and "`chat`" in unknown.message
+    raises(openai.BadRequestError, chat(max_tokens=0))
+    raises(openai.BadRequestError, chat(extra_body={"timeout": "soon"}))
+    stranger = client.with_options(api_key="sk-wrong")
+    assert raises(openai.AuthenticationError, chat(stranger)).status_code == 401
+    upload = lambda: client.audio.transcriptions.create(model="speach", file=("a.wav", b"RIFF" * 250_000))
+    assert "`speech`" in raises(openai.BadRequestError, upload).message
+    late = raises(openai.APIStatusError, chat(max_tokens=100_000, extra_body={"timeout": 0.05}))
+    assert late.status_code == 504
+
+
+def test_many_at_once(client, base_url):
+    async def all_of_them():
+        async with openai.AsyncOpenAI(base_url=base_url, api_key=KEY, max_retries=0) as client:
+            calls = [client.chat.completions.create(model="chat", messages=MESSAGES, max_tokens=4) for _ in range(40)]
+            return await asyncio.gather(*calls)
+
+    answers = asyncio.run(all_of_them())
+    engines = {answer.system_fingerprint for answer in answers}
+    assert len(engines) == 2, engines
+
+
+def test_nothing_is_in_flight_any_more(client):
+    for _ in range(500):
+        page = client.with_options(base_url=str(client.base_url).removesuffix("/v1/")).get(
+            "/router/deployments", cast_to=object,
+        )
+        if not any(deployment["in_flight"] for deployment in page["data"]):
+            return
+    raise AssertionError(page)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binary", required=True, help="the gateway, e.g. target/debug/leastbusy")
+    binary = str(Path(parser.parse_args().binary).resolve())
+    with tempfile.TemporaryDirectory() as directory, transcriber() as port:
+        config = Path(directory) / "config.yaml"
+        config.write_text(CONFIG.replace("PORT", str(port)))
+        with gateway(binary, str(config)) as address:
+            base_url = f"{address}/v1"
+            with openai.OpenAI(base_url=base_url, api_key=KEY, max_retries=0, timeout=30) as client:
+                for test in [
+                    test_chat, test_streaming_chat, test_a_stream_that_is_left, test_completions,
+                    test_embeddings, test_models, test_transcription, test_errors,
+                    lambda client: test_many_at_once(client, base_url),
+                    test_nothing_is_in_flight_any_more,
+                ]:
+                    test(client)
+    print(f"the official client (openai {openai.__version__}) is served")
+
+
+if __name__ == "__main__":
+    main()
