@@ -14,10 +14,6 @@ use crate::telemetry::access::Record;
 
 /// A body of ours, or an upstream's.
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every body is a leased one; a box would be an allocation each"
-)]
 pub(super) enum Body {
     Own(Full<Bytes>),
     Leased(LeasedBody),

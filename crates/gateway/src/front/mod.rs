@@ -20,7 +20,7 @@ use page::{NoPage, Page};
 
 use crate::config::GeneralSettings;
 use crate::openai::ApiError;
-use crate::router::{CallId, Facts, Router};
+use crate::router::{CALL_ID, CallId, Facts, Router};
 use crate::telemetry::access::{AccessLog, Record};
 use crate::telemetry::metrics::Metrics;
 
@@ -55,7 +55,7 @@ impl Door {
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
         let mut facts = Facts::new();
         let (parts, body) = request.into_parts();
-        let call_id = CallId::new(parts.headers.get("x-litellm-call-id"));
+        let call_id = CallId::new(parts.headers.get(CALL_ID));
         let mut record = Record::begin(self.access_log.as_ref(), &self.metrics, &parts, call_id);
         let mut response = self.serve(&parts, body, &mut record, &mut facts).await;
         facts.write(response.headers_mut(), record.call_id());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
@@ -120,16 +120,19 @@ impl Door {
     }
 }
 
+static TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-timeout");
+static STREAM_TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-stream-timeout");
+
 /// The time limits that a client asks for, in the body or in headers; the body wins.
 fn timeouts(extras: &Extras, headers: &HeaderMap) -> Result<Timeouts, ApiError> {
     Ok(Timeouts {
-        timeout: extras.timeout().or(seconds(headers, "x-litellm-timeout")?),
-        stream_timeout: extras.stream_timeout.or(seconds(headers, "x-litellm-stream-timeout")?),
+        timeout: extras.timeout().or(seconds(headers, &TIMEOUT)?),
+        stream_timeout: extras.stream_timeout.or(seconds(headers, &STREAM_TIMEOUT)?),
         ..Timeouts::default()
     })
 }
 
-fn seconds(headers: &HeaderMap, name: &'static str) -> Result<Option<Duration>, ApiError> {
+fn seconds(headers: &HeaderMap, name: &'static HeaderName) -> Result<Option<Duration>, ApiError> {
     let Some(value) = headers.get(name) else { return Ok(None) };
     let seconds = value.to_str().ok().and_then(|text| text.trim().parse::<f64>().ok());
     seconds
@@ -139,7 +142,7 @@ fn seconds(headers: &HeaderMap, name: &'static str) -> Result<Option<Duration>, 
         .ok_or_else(|| {
             ApiError::invalid_request(
                 format!("The header `{name}` must be a number of seconds above 0."),
-                name,
+                name.as_str(),
             )
         })
 }

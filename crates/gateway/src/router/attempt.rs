@@ -63,10 +63,12 @@ impl Attempt {
     }
 
     /// The head of the answer is here; `whole` is the outcome once the rest is, too.
-    pub(super) fn answered(&mut self, status: u16, whole: Outcome) {
-        self.first_byte = Some(self.started.elapsed());
+    pub(super) fn answered(&mut self, status: u16, whole: Outcome) -> Instant {
+        let now = Instant::now();
+        self.first_byte = Some(now - self.started);
         self.status = Some(status);
         self.whole = whole;
+        now
     }
 
     pub(super) fn received(&mut self, bytes: usize) {

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
@@ -120,8 +120,9 @@ impl Router {
                 return Err(ApiError::invalid_request(error.to_string(), "model"));
             }
         };
-        let sent = Instant::now();
-        let mut timer = Box::pin(tokio::time::sleep(limits.first_byte.min(limits.total)));
+        let started = attempt.started();
+        let mut timer =
+            Box::pin(tokio::time::sleep_until((started + limits.first_byte.min(limits.total)).into()));
         let mut content = Some(call.content);
         let mut message = || {
             let body = body(&mut content, deployment, &asked_for)?;
@@ -131,8 +132,8 @@ impl Router {
         };
         let target =
             Target { origin: deployment.origin(), method: Method::POST, path, message: &mut message };
-        let exchange = send::send(&self.pool, target, &limits, attempt.started().into(), &mut timer).await;
-        facts.waited += sent.elapsed();
+        let exchange = send::send(&self.pool, target, &limits, started.into(), &mut timer).await;
+        facts.waited += started.elapsed();
         match exchange {
             Ok(exchange) => Ok(answer(exchange, attempt, &limits, timer)),
             Err(error) => {
@@ -172,12 +173,12 @@ fn answer(
 ) -> Response<LeasedBody> {
     let Exchange { response, checkout } = exchange;
     let (mut parts, body): (_, Incoming) = response.into_parts();
-    attempt.answered(parts.status.as_u16(), classify::outcome(parts.status, &parts.headers));
+    let answered = attempt.answered(parts.status.as_u16(), classify::outcome(parts.status, &parts.headers));
     let events = is_event_stream(&parts.headers).then(SseWatch::default);
     headers::to_client(&mut parts.headers);
     parts.version = http::Version::HTTP_11;
     parts.extensions.clear();
-    let body = LeasedBody::new(body, attempt, checkout, timer, limits, events);
+    let body = LeasedBody::new(body, attempt, checkout, (timer, answered), limits, events);
     Response::from_parts(parts, body)
 }
 

@@ -20,8 +20,10 @@ use crate::upstream::{Checkout, Limits};
 /// The attempt's lease lives here. It ends at the last byte, at an error, at a time limit, or when the
 /// client leaves (then the server drops this body, and the upstream connection with it).
 pub struct LeasedBody {
-    /// `None` once the answer is over.
-    live: Option<Live>,
+    /// `None` once the answer is over. Boxed, because a response is moved a dozen times on its way out.
+    live: Option<Box<Live>>,
+    /// A failure that the server is still to be told.
+    broken: Option<Outcome>,
 }
 
 struct Live {
@@ -45,29 +47,37 @@ impl LeasedBody {
         upstream: Incoming,
         attempt: Attempt,
         checkout: Checkout,
-        timer: Pin<Box<Sleep>>,
+        (timer, answered): (Pin<Box<Sleep>>, std::time::Instant),
         limits: &Limits,
         events: Option<SseWatch>,
     ) -> Self {
         let mut live =
-            Live { upstream, attempt, checkout, timer, last_frame: Instant::now(), limits: *limits, events };
+            Live { upstream, attempt, checkout, timer, last_frame: answered.into(), limits: *limits, events };
         if live.upstream.is_end_stream() {
             live.complete();
-            return Self { live: None };
+            return Self { live: None, broken: None };
         }
         let (deadline, _) = live.deadline();
         live.timer.as_mut().reset(deadline);
-        Self { live: Some(live) }
+        Self { live: Some(Box::new(live)), broken: None }
     }
 
-    fn fail(&mut self, outcome: Outcome) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    fn fail(
+        &mut self,
+        outcome: Outcome,
+        context: &Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         let Some(live) = self.live.take() else { return Poll::Ready(None) };
         let event = live.error_event(outcome);
         live.attempt.end(outcome);
-        Poll::Ready(Some(match event {
-            Some(event) => Ok(Frame::data(event)),
-            None => Err(BrokenOff(outcome)),
-        }))
+        if let Some(event) = event {
+            return Poll::Ready(Some(Ok(Frame::data(event))));
+        }
+        // An error makes the server close at once, with what it has not written yet; a pause lets it
+        // write that first.
+        self.broken = Some(outcome);
+        context.waker().wake_by_ref();
+        Poll::Pending
     }
 }
 
@@ -118,6 +128,9 @@ impl Body for LeasedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        if let Some(outcome) = self.broken.take() {
+            return Poll::Ready(Some(Err(BrokenOff(outcome))));
+        }
         let Some(live) = &mut self.live else { return Poll::Ready(None) };
         match Pin::new(&mut live.upstream).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
@@ -127,12 +140,11 @@ impl Body for LeasedBody {
                         events.push(data);
                     }
                 }
-                live.last_frame = Instant::now();
                 // hyper need not ask again after the last byte of a body whose length it knows, nor after
                 // trailers, which end a chunked one.
-                if (frame.is_trailers() || live.upstream.is_end_stream())
-                    && let Some(live) = self.live.take()
-                {
+                if !frame.is_trailers() && !live.upstream.is_end_stream() {
+                    live.last_frame = Instant::now();
+                } else if let Some(live) = self.live.take() {
                     live.complete();
                 }
                 Poll::Ready(Some(Ok(frame)))
@@ -145,17 +157,17 @@ impl Body for LeasedBody {
             }
             Poll::Ready(Some(Err(error))) => {
                 tracing::debug!(%error, "an answer broke off");
-                self.fail(Outcome::BrokenAnswer)
+                self.fail(Outcome::BrokenAnswer, context)
             }
             Poll::Pending => match live.poll_late(context) {
-                Poll::Ready(phase) => self.fail(Outcome::Timeout(phase)),
+                Poll::Ready(phase) => self.fail(Outcome::Timeout(phase), context),
                 Poll::Pending => Poll::Pending,
             },
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.live.is_none()
+        self.live.is_none() && self.broken.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -163,6 +175,7 @@ impl Body for LeasedBody {
             // A failure adds an event that no length of the upstream's accounts for.
             Some(live) if live.events.is_none() => live.upstream.size_hint(),
             Some(_) => SizeHint::default(),
+            None if self.broken.is_some() => SizeHint::default(),
             None => SizeHint::with_exact(0),
         }
     }

@@ -18,5 +18,5 @@ pub use dispatch::{Call, Content, Router};
 pub use leased_body::{BrokenOff, LeasedBody};
 pub use observer::{AttemptEnd, AttemptStart, Observer};
 pub use probe::Probe;
-pub use served::{Facts, Served};
+pub use served::{CALL_ID, Facts, Served};
 pub use table::{ModelGroup, Route, Table};

@@ -80,7 +80,8 @@ impl Default for Facts {
 const MODEL_ID: HeaderName = HeaderName::from_static("x-litellm-model-id");
 const MODEL_GROUP: HeaderName = HeaderName::from_static("x-litellm-model-group");
 const API_BASE: HeaderName = HeaderName::from_static("x-litellm-model-api-base");
-const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
+/// The header that carries a request's id, both ways.
+pub const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 const ATTEMPTED_RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
 const ATTEMPTED_FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
 const RESPONSE_DURATION: HeaderName = HeaderName::from_static("x-litellm-response-duration-ms");

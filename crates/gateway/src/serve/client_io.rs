@@ -9,6 +9,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
+use crate::upstream::gather;
+
 /// A connection whose writes must make progress within a limit.
 ///
 /// While a client does not read, nothing asks the upstream's body for its next frame, so that no other
@@ -66,7 +68,7 @@ impl AsyncWrite for ClientIo {
         context: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
+        let written = gather::poll_write(Pin::new(&mut self.stream), context, pieces);
         self.progress(context, written)
     }
 

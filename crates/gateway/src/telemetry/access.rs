@@ -95,7 +95,7 @@ pub struct Record {
     status: Option<StatusCode>,
     call_id: CallId,
     /// What only a line needs; `None` where none is written.
-    draft: Option<Draft>,
+    draft: Option<Box<Draft>>,
 }
 
 #[derive(Debug)]
@@ -117,16 +117,18 @@ const CLIENT_LEFT: u16 = 499;
 impl Record {
     /// Begins the record of a request.
     pub fn begin(log: Option<&AccessLog>, metrics: &Arc<Metrics>, parts: &Parts, call_id: CallId) -> Self {
-        let draft = log.map(|log| Draft {
-            log: log.clone(),
-            method: parts.method.clone(),
-            uri: parts.uri.clone(),
-            started: Instant::now(),
-            model: None,
-            served: None,
-            first_byte: None,
-            bytes: 0,
-            complete: false,
+        let draft = log.map(|log| {
+            Box::new(Draft {
+                log: log.clone(),
+                method: parts.method.clone(),
+                uri: parts.uri.clone(),
+                started: Instant::now(),
+                model: None,
+                served: None,
+                first_byte: None,
+                bytes: 0,
+                complete: false,
+            })
         });
         Self { metrics: Arc::clone(metrics), endpoint: None, status: None, call_id, draft }
     }

@@ -11,6 +11,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::gather;
+
 /// Bytes that have come on one connection.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Heard(Arc<AtomicU64>);
@@ -56,7 +58,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Listening<S> {
         context: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
+        gather::poll_write(Pin::new(&mut self.stream), context, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -3,6 +3,7 @@
 pub mod body;
 pub mod classify;
 mod connect;
+pub(crate) mod gather;
 mod heard;
 pub mod origin;
 pub mod pool;

@@ -136,7 +136,7 @@ pub async fn send(
     let fresh_only = reused.is_some();
     if let Some(mut checkout) = reused {
         let request = request(&target, headers, body, checkout.is_http2());
-        match exchange(&mut checkout, request, limits, total, timer).await {
+        match exchange(&mut checkout, request, (started, limits, total), timer).await {
             Ok(response) => return Ok(Exchange { response, checkout }),
             Err(SendError::Broken(error)) if checkout.left_no_trace(&error) => {
                 (headers, body) = (target.message)().ok_or(SendError::Broken(error))?;
@@ -152,18 +152,17 @@ pub async fn send(
         None => return Err(SendError::Timeout(Phase::Connect)),
     };
     let request = request(&target, headers, body, checkout.is_http2());
-    let response = exchange(&mut checkout, request, limits, total, timer).await?;
+    let response = exchange(&mut checkout, request, (Instant::now(), limits, total), timer).await?;
     Ok(Exchange { response, checkout })
 }
 
 async fn exchange(
     checkout: &mut Checkout,
     request: Request<RequestBody>,
-    limits: &Limits,
-    total: Instant,
+    (now, limits, total): (Instant, &Limits, Instant),
     timer: &mut Pin<Box<Sleep>>,
 ) -> Result<Response<Incoming>, SendError> {
-    let first_byte = Instant::now() + limits.first_byte;
+    let first_byte = now + limits.first_byte;
     let client_failure = request.body().client_failure();
     match before(total.min(first_byte), timer, checkout.send(request)).await {
         Some(Ok(response)) => Ok(response),
