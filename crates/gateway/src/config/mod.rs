@@ -3,6 +3,27 @@
 //! A [`Config`] comes from a LiteLLM `config.yaml` ([`load`]) or is made in code. Either way
 //! [`Config::check`] lists every mistake at once; a place in a mistake is the path that the setting
 //! has in the YAML file, e.g. `model_list[0].litellm_params.api_base`.
+//!
+//! ```
+//! use leastbusy_gateway::config::{self, Environment};
+//!
+//! let text = r#"
+//! model_list:
+//!   - model_name: chat
+//!     litellm_params: {model: hosted_vllm/qwen, api_base: "http://gpu-a:8000/v1", weight: 2}
+//! router_settings: {timeout: 60, num_retries: 2}
+//! "#;
+//! let loaded = config::parse("config.yaml", text, &Environment::empty())?;
+//! assert_eq!(loaded.config.deployments[0].weight, 2.0);
+//! assert_eq!(loaded.warnings.len(), 1, "num_retries is not served yet");
+//!
+//! // A file with mistakes tells all of them at once, each with its place and the way out.
+//! let error = config::parse("config.yaml", &text.replace("weight", "wieght"), &Environment::empty())
+//!     .unwrap_err();
+//! assert_eq!(error.mistakes[0].what, "`wieght` is not a key of litellm_params");
+//! assert_eq!(error.mistakes[0].way_out.as_deref(), Some("did you mean `weight`?"));
+//! # Ok::<(), config::LoadError>(())
+//! ```
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;

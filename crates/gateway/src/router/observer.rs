@@ -9,6 +9,38 @@ use leastbusy_balance::Outcome;
 ///
 /// Calls come from the threads that serve requests, so they must neither block nor panic. An observer
 /// only watches: counts belong to leases, and nothing it does changes them.
+///
+/// For each attempt there is one `pre_call` and then one `success` or `failure`.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// use leastbusy_gateway::config::{Config, Deployment};
+/// use leastbusy_gateway::router::{AttemptEnd, AttemptStart, Observer};
+/// use leastbusy_gateway::serve::{self, Options};
+///
+/// /// Counts attempts that a deployment is to blame for.
+/// #[derive(Debug, Default)]
+/// struct Failures(AtomicU64);
+///
+/// impl Observer for Failures {
+///     fn failure(&self, _: &AttemptStart<'_>, end: &AttemptEnd) {
+///         if end.outcome.blame() == leastbusy_balance::Blame::Deployment {
+///             self.0.fetch_add(1, Ordering::Relaxed);
+///         }
+///     }
+/// }
+///
+/// let failures = Arc::new(Failures::default());
+/// let config = Config { deployments: vec![Deployment::new("chat", "simulated/ada")], ..Config::default() };
+/// let options = Options { port: 0, observers: vec![failures.clone()], ..Options::default() };
+/// let gateway = serve::start(&config, options)?;
+/// // ... requests come and go ...
+/// drop(gateway);
+/// assert_eq!(failures.0.load(Ordering::Relaxed), 0);
+/// # Ok::<(), serve::StartError>(())
+/// ```
 pub trait Observer: fmt::Debug + Send + Sync {
     /// A deployment was picked; the request is about to be sent.
     fn pre_call(&self, attempt: &AttemptStart<'_>) {

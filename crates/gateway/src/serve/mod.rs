@@ -1,4 +1,19 @@
 //! Running the gateway: listeners, workers, and a stop that drops no request.
+//!
+//! The gateway brings its own threads and runtimes, so it starts from any program, async or not:
+//!
+//! ```
+//! use leastbusy_gateway::config::{Config, Deployment};
+//! use leastbusy_gateway::serve::{self, Options};
+//!
+//! let config = Config { deployments: vec![Deployment::new("chat", "simulated/ada")], ..Config::default() };
+//! let gateway = serve::start(&config, Options { port: 0, ..Options::default() })?;
+//! println!("listening on http://{}", gateway.address());
+//!
+//! // Open answers may end; then all threads are gone.
+//! tokio::runtime::Builder::new_current_thread().build()?.block_on(gateway.stop());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod client_io;
 mod engines;
