@@ -22,3 +22,8 @@ pub mod telemetry;
 pub mod cli;
 pub mod demo;
 pub mod serve;
+
+/// The examples of `docs/library.md` compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct LibraryPage;
