@@ -1,4 +1,4 @@
-//! The papers name what the code has: endpoints, metrics, outcomes, settings.
+//! The papers name what the code has, and what ARCHITECTURE.md says there is none of, there is none of.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
@@ -23,15 +23,19 @@ fn missing<'a>(paper: &str, wanted: impl IntoIterator<Item = &'a str>) -> Vec<&'
     wanted.into_iter().filter(|name| !paper.contains(&format!("`{name}`"))).collect()
 }
 
-/// The names of all metrics of a scrape, as Prometheus stores them.
-fn scraped() -> BTreeSet<String> {
+/// A scrape of a gateway that has served nothing yet; all its metrics are there from the start.
+fn scrape() -> String {
     let mut deployment = Deployment::new("chat", "hosted_vllm/m");
     deployment.api_base = Some("http://127.0.0.1:1/v1".to_owned());
     let config = Config { deployments: vec![deployment], ..Config::default() };
     let table = Table::new(&config, &HashMap::new()).expect("a configuration without mistakes");
-    let text = Metrics::new(&table).render();
-    let series = text.lines().filter(|line| !line.starts_with('#'));
-    series.filter_map(|line| line.split(['{', ' ']).next()).map(str::to_owned).collect()
+    Metrics::new(&table).render()
+}
+
+/// The names of all series of a scrape, as Prometheus stores them.
+fn series(scrape: &str) -> BTreeSet<&str> {
+    let lines = scrape.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split(['{', ' ']).next()).collect()
 }
 
 #[test]
@@ -42,22 +46,24 @@ fn every_endpoint_stands_in_the_page_about_http() {
 
 #[test]
 fn every_metric_and_every_outcome_stands_in_the_page_about_metrics() {
-    let page = paper("docs/metrics.md");
-    let scraped = scraped();
-    assert!(scraped.contains("leastbusy_in_flight") && scraped.len() > 5, "{scraped:?}");
-    assert_eq!(missing(&page, scraped.iter().map(String::as_str)), [""; 0]);
+    let (page, scrape) = (paper("docs/metrics.md"), scrape());
+    let series = series(&scrape);
+    assert!(series.contains("leastbusy_in_flight") && series.len() > 5, "{series:?}");
+    assert_eq!(missing(&page, series), [""; 0]);
     assert_eq!(missing(&page, Outcome::KINDS), [""; 0]);
 }
 
 #[test]
 fn the_page_about_metrics_names_none_that_is_not_there() {
-    let page = paper("docs/metrics.md");
-    let scraped = scraped();
+    let (page, scrape) = (paper("docs/metrics.md"), scrape());
+    let mut there = series(&scrape);
+    // A histogram goes by its own name, too.
+    there.extend(scrape.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()));
     let named = page.split('`').filter(|code| {
         let letters = |c: char| c == '_' || c.is_ascii_lowercase() || c.is_ascii_digit();
         code.starts_with("leastbusy_") && code.chars().all(letters)
     });
-    let gone: Vec<_> = named.filter(|name| !scraped.contains(*name)).collect();
+    let gone: Vec<_> = named.filter(|name| !there.contains(*name)).collect();
     assert_eq!(gone, [""; 0]);
 }
 
@@ -85,4 +91,58 @@ fn links_from_paper_to_paper_lead_somewhere() {
         }
     }
     assert!(broken.is_empty(), "\n{}\n", broken.join("\n"));
+}
+
+/// The gateway's files that name `needle` in code, from `src/` on.
+fn files_with(needle: &str) -> Vec<String> {
+    let src = repository().join("crates/gateway/src");
+    let (mut found, mut folders) = (Vec::new(), vec![src.clone()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).expect("a readable folder") {
+            let path = entry.expect("a readable folder").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let source = fs::read_to_string(&path).expect("a readable file");
+            if source.lines().any(|line| line.split("//").next().unwrap_or(line).contains(needle)) {
+                found.push(path.strip_prefix(&src).expect("found below src").display().to_string());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_deployment_is_asked_only_with_an_attempt_that_holds_a_lease() {
+    let callers = files_with("send::send(");
+    assert_eq!(callers, ["router/dispatch.rs", "router/probe.rs"]);
+    for file in callers {
+        let source = paper(&format!("crates/gateway/src/{file}"));
+        let (pick, send) = (source.find(".pick("), source.find("send::send("));
+        assert!(pick.is_some() && pick < send, "{file} picks before it sends");
+    }
+    assert_eq!(files_with("Attempt::begin("), ["router/dispatch.rs"]);
+}
+
+#[test]
+fn metrics_are_named_in_one_file() {
+    assert_eq!(files_with("prometheus_client"), ["telemetry/metrics.rs"]);
+}
+
+#[test]
+fn files_that_the_architecture_names_are_there() {
+    let root = repository();
+    let architecture = paper("ARCHITECTURE.md");
+    let named = architecture.split('`').skip(1).step_by(2).filter(|code| !code.contains(char::is_whitespace));
+    let files: Vec<_> = named
+        .filter(|code| code.contains('/') || [".rs", ".toml"].iter().any(|end| code.ends_with(end)))
+        .collect();
+    assert!(files.len() > 10, "{files:?}");
+    let gone: Vec<_> = files
+        .into_iter()
+        .filter(|file| !root.join(file).exists() && !root.join("crates/gateway/src").join(file).exists())
+        .collect();
+    assert_eq!(gone, [""; 0]);
 }

@@ -72,7 +72,11 @@ fn a_file_of_litellms_gives_one_warning_for_each_key_that_is_not_served_yet() {
         .chain(["fallbacks", "context_window_fallbacks", "redis_host", "redis_port", "redis_password"])
         .chain(["callbacks"])
     {
-        assert_eq!(said.matches(&format!("warning: `{key}` is known to LiteLLM")).count(), 1, "{key}: {said}");
+        assert_eq!(
+            said.matches(&format!("warning: `{key}` is known to LiteLLM")).count(),
+            1,
+            "{key}: {said}"
+        );
     }
     assert_eq!(said.matches("warning: ").count(), 12, "{said}");
 }
