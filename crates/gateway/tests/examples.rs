@@ -27,7 +27,10 @@ fn examples() -> BTreeMap<String, String> {
     let folder = fs::read_dir(repository().join("examples")).expect("a folder with examples");
     let examples: BTreeMap<_, _> = folder
         .map(|entry| entry.expect("a readable folder"))
-        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap()))
+        .map(|entry| {
+            let text = fs::read_to_string(entry.path()).expect("a readable example");
+            (entry.file_name().display().to_string(), text)
+        })
         .filter(|(name, _)| Path::new(name).extension().is_some_and(|extension| extension == "yaml"))
         .collect();
     assert!(examples.len() >= 5, "{:?}", examples.keys());
@@ -89,19 +92,20 @@ struct Gateway {
 
 impl Gateway {
     fn serve(config: &str) -> Self {
-        let mut process = leastbusy()
+        let process = leastbusy()
             .args(["serve", "--port", "0", "--config", config])
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
             .expect("the binary runs");
-        let log = BufReader::new(process.stderr.take().expect("it is piped"));
+        let mut gateway = Self { process, address: String::new() };
+        let log = BufReader::new(gateway.process.stderr.take().expect("it is piped"));
         let mut seen = String::new();
         for line in log.lines() {
             let line = line.expect("the log is text");
             if let Some((_, rest)) = line.split_once("listening on http://") {
-                let address = rest.split(',').next().unwrap_or(rest).to_owned();
-                return Self { process, address };
+                gateway.address = rest.split(',').next().unwrap_or(rest).to_owned();
+                return gateway;
             }
             seen += &line;
         }
@@ -110,7 +114,7 @@ impl Gateway {
 
     fn post(&self, path: &str, body: &str) -> String {
         let mut connection = TcpStream::connect(&self.address).expect("it listens");
-        connection.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        connection.set_read_timeout(Some(Duration::from_secs(30))).expect("30 s are not 0");
         let (address, length) = (&self.address, body.len());
         write!(
             connection,
