@@ -190,7 +190,8 @@ pub struct GeneralSettings {
     pub max_connections: usize,
     /// `max_upstream_connections`: connections to one upstream address open at once; default 4096.
     pub max_upstream_connections: usize,
-    /// `header_read_timeout`: from a connection's first byte to the end of a request head; default 30 s.
+    /// `header_read_timeout`: from the opening of a connection, or the end of its last answer, to the end of
+    /// the next request head, so that it is also how long an idle connection is kept; default 30 s.
     pub header_read_timeout: Duration,
     /// `body_read_timeout`: the longest gap while a client sends its body; default 30 s.
     pub body_read_timeout: Duration,

@@ -10,7 +10,7 @@ mod upstream_call;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderValue, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -31,6 +31,8 @@ pub struct Door {
     metrics: Arc<Metrics>,
     access_log: Option<AccessLog>,
     settings: Arc<GeneralSettings>,
+    /// Whether other machines can reach this door; then metrics are not for everybody.
+    reachable: bool,
 }
 
 impl Door {
@@ -41,8 +43,9 @@ impl Door {
         metrics: Arc<Metrics>,
         access_log: Option<AccessLog>,
         settings: Arc<GeneralSettings>,
+        reachable: bool,
     ) -> Self {
-        Self { router, metrics, access_log, settings }
+        Self { router, metrics, access_log, settings, reachable }
     }
 
     /// This worker's router.
@@ -60,6 +63,9 @@ impl Door {
         let mut response = self.serve(&parts, body, &mut record, &mut facts).await;
         facts.write(response.headers_mut(), record.call_id());
         record.answers(response.status(), &facts);
+        if parts.method == Method::HEAD {
+            record.complete();
+        }
         response.map(|body| Answer::new(body, record))
     }
 
@@ -108,7 +114,7 @@ impl Door {
             }
         })?;
         let key = self.settings.master_key.as_ref();
-        if page.needs_key() && key::admit(&parts.headers, key) != Admission::Admitted {
+        if page.needs_key(self.reachable) && key::admit(&parts.headers, key) != Admission::Admitted {
             return Err((ApiError::auth(), None));
         }
         Ok(page)

@@ -34,9 +34,14 @@ pub(super) enum NoPage {
 }
 
 impl Page<'_> {
-    /// Whether a client must send the key.
-    pub(super) fn needs_key(&self) -> bool {
-        !matches!(self, Self::Alive | Self::Ready | Self::Metrics)
+    /// Whether a client must send the key. Metrics name deployments and upstreams, so they are open only
+    /// where no other machine can ask.
+    pub(super) fn needs_key(&self, reachable: bool) -> bool {
+        match self {
+            Self::Alive | Self::Ready => false,
+            Self::Metrics => reachable,
+            _ => true,
+        }
     }
 }
 

@@ -186,20 +186,6 @@ impl ApiError {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVICE_UNAVAILABLE, message).with_retry_after(wait)
     }
 
-    /// 503: the gateway is about to stop.
-    #[must_use]
-    pub fn shutting_down(wait: Duration) -> Self {
-        let message = "This gateway is shutting down. Try again; another instance will answer.";
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, SERVICE_UNAVAILABLE, message).with_retry_after(wait)
-    }
-
-    /// 500: a fault of the gateway's own.
-    #[must_use]
-    pub fn internal() -> Self {
-        let message = "The gateway failed to handle this request. Its log says why; please report it.";
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error", message)
-    }
-
     /// The value of `retry-after`: whole seconds, rounded up, at least 1.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {

@@ -151,7 +151,13 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
     let connections = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
     let worker = || {
         let router = Router::new(Arc::clone(&table));
-        let door = Door::new(router, Arc::clone(&metrics), options.access_log.clone(), Arc::clone(&settings));
+        let door = Door::new(
+            router,
+            Arc::clone(&metrics),
+            options.access_log.clone(),
+            Arc::clone(&settings),
+            !options.host.is_loopback(),
+        );
         Worker {
             door,
             settings: Arc::clone(&settings),

@@ -324,6 +324,18 @@ async fn without_the_key_nothing_is_served_but_health_and_metrics() {
 }
 
 #[tokio::test]
+async fn metrics_want_the_key_where_other_machines_can_ask() {
+    let mut config = on_one_worker([deployment("a", "http://127.0.0.1:9/v1")]);
+    config.general.master_key = Some(Secret::new("sk-the-right-one"));
+    let gateway = Gateway::start_on([0, 0, 0, 0], &config);
+    assert_eq!(get(&gateway, "/metrics").await.status, 401);
+    assert_eq!(get(&gateway, "/health/liveliness").await.status, 200);
+    let mut client = Client::connect(&gateway).await;
+    client.send("GET /metrics HTTP/1.1\r\nhost: gateway\r\napi-key: sk-the-right-one\r\n\r\n").await;
+    assert_eq!(client.answer().await.status, 200);
+}
+
+#[tokio::test]
 async fn the_key_opens_the_door_in_each_of_four_headers() {
     let mut scene =
         Scene::start(|config| config.general.master_key = Some(Secret::new("sk-the-right-one"))).await;

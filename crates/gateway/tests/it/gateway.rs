@@ -98,10 +98,14 @@ pub(crate) fn on_one_worker(deployments: impl IntoIterator<Item = Deployment>) -
 
 impl Gateway {
     pub(crate) fn start(config: &Config) -> Self {
+        Self::start_on([127, 0, 0, 1], config)
+    }
+
+    pub(crate) fn start_on(host: [u8; 4], config: &Config) -> Self {
         let told = Arc::new(Told::default());
         let observers = vec![Arc::clone(&told) as Arc<dyn Observer>];
-        let running = serve::start(config, Options { port: 0, observers, ..Options::default() }).unwrap();
-        Self { running, told }
+        let options = Options { host: host.into(), port: 0, observers, ..Options::default() };
+        Self { running: serve::start(config, options).unwrap(), told }
     }
 
     /// A gateway before one deployment of the group `m`, with the id `a`.

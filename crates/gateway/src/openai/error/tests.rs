@@ -40,8 +40,6 @@ fn each_case_has_its_status_and_type() {
         (ApiError::upstream_broke_off("m"), 502, "upstream_connection_error"),
         (ApiError::upstream_timeout("m", total, second), 504, "timeout"),
         (ApiError::overloaded("m", second), 503, "service_unavailable_error"),
-        (ApiError::shutting_down(second), 503, "service_unavailable_error"),
-        (ApiError::internal(), 500, "internal_server_error"),
     ] {
         assert_eq!((error.status.as_u16(), error.kind), (status, kind), "{error}");
         assert_eq!(read(&error)["error"]["code"], status.to_string());
@@ -85,8 +83,8 @@ fn an_event_is_one_data_line_and_ends() {
 #[test]
 fn retry_after_is_whole_seconds_rounded_up() {
     for (milliseconds, header) in [(0, 1), (1, 1), (1000, 1), (1001, 2), (59_500, 60)] {
-        let error = ApiError::internal().with_retry_after(Duration::from_millis(milliseconds));
+        let error = ApiError::auth().with_retry_after(Duration::from_millis(milliseconds));
         assert_eq!(error.retry_after_seconds(), Some(header));
     }
-    assert_eq!(ApiError::internal().retry_after_seconds(), None);
+    assert_eq!(ApiError::auth().retry_after_seconds(), None);
 }
