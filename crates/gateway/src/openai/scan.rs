@@ -2,7 +2,9 @@
 //!
 //! Every request pays for this, so it is ours: it checks the whole grammar of RFC 8259, allocates
 //! nothing for a body of up to `INLINE_FIELDS` fields, builds no tree and does not recurse.
-//! Long strings, which are nearly all of a large body, go by 32 bytes at a time.
+//! Long strings, which are nearly all of a large body, go by 64 bytes at a time.
+
+use wide::u8x16;
 
 use super::bad_request::BadRequest;
 use super::fields::{Field, Fields, Kind};
@@ -25,7 +27,7 @@ pub fn scan(body: &[u8]) -> Result<Fields, BadRequest> {
     if body.len() > MAX_BODY_BYTES {
         return Err(BadRequest::TooLong);
     }
-    let mut scanner = Scanner { body, at: 0, bits: 0 };
+    let mut scanner = Scanner { body, at: 0, high_bits: 0 };
     let mut fields = Fields::new();
     let mut not_an_object = None;
     scanner.skip_white_space();
@@ -39,7 +41,7 @@ pub fn scan(body: &[u8]) -> Result<Fields, BadRequest> {
         return Err(scanner.expected("nothing more after the end of the value"));
     }
     // Only strings may hold bytes above 127, and the pass has seen whether any do.
-    if scanner.bits & HIGH_BITS != 0
+    if scanner.high_bits != 0
         && let Err(error) = std::str::from_utf8(body)
     {
         return Err(BadRequest::NotJson { offset: error.valid_up_to(), expected: "UTF-8 text" });
@@ -53,8 +55,8 @@ pub fn scan(body: &[u8]) -> Result<Fields, BadRequest> {
 struct Scanner<'a> {
     body: &'a [u8],
     at: usize,
-    /// All string content seen so far, or-ed together: tells whether any byte was above 127.
-    bits: u64,
+    /// Not 0 once a byte outside ASCII may have been among the strings.
+    high_bits: u32,
 }
 
 impl Scanner<'_> {
@@ -235,21 +237,82 @@ impl Scanner<'_> {
     fn string(&mut self) -> Result<bool, BadRequest> {
         self.at += 1;
         let mut has_escapes = false;
-        loop {
-            self.skip_plain_text();
-            match self.peek() {
-                Some(b'"') => {
+        // Keys, roles and other short strings end within the first bytes; only longer ones pay for more.
+        if let Some(block) = self.body[self.at..].first_chunk::<16>() {
+            let stops = u64::from(self.stops_in(block));
+            if self.blocks(stops, 16, &mut has_escapes)? {
+                return Ok(has_escapes);
+            }
+        }
+        while let Some(block) = self.body[self.at..].first_chunk::<64>() {
+            let stops = self.stops_in_long(block);
+            if self.blocks(stops, 64, &mut has_escapes)? {
+                return Ok(has_escapes);
+            }
+        }
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'"' => {
                     self.at += 1;
                     return Ok(has_escapes);
                 }
-                Some(b'\\') => {
+                b'\\' => {
                     has_escapes = true;
                     self.escape()?;
                 }
-                Some(_) => return Err(self.expected("an escape like \\n instead of a raw control character")),
-                None => return Err(self.expected("the closing `\"` of a string")),
+                0..b' ' => return Err(self.raw_control_character()),
+                _ => {
+                    self.high_bits |= u32::from(byte >> 7);
+                    self.at += 1;
+                }
             }
         }
+        Err(self.expected("the closing `\"` of a string"))
+    }
+
+    /// Goes through the stops of the next `length` bytes, one bit each; true at the end of the string.
+    #[inline]
+    fn blocks(&mut self, mut stops: u64, length: usize, has_escapes: &mut bool) -> Result<bool, BadRequest> {
+        let begin = self.at;
+        while stops != 0 {
+            self.at = begin + stops.trailing_zeros() as usize;
+            match self.body[self.at] {
+                b'"' => {
+                    self.at += 1;
+                    return Ok(true);
+                }
+                b'\\' => {
+                    *has_escapes = true;
+                    self.escape()?;
+                }
+                _ => return Err(self.raw_control_character()),
+            }
+            let done = self.at - begin;
+            if length <= done {
+                return Ok(false);
+            }
+            stops &= u64::MAX << done;
+        }
+        self.at = begin + length;
+        Ok(false)
+    }
+
+    /// A bit for each of 16 bytes that is a quote, a backslash or a control character.
+    #[inline]
+    fn stops_in(&mut self, block: &[u8; 16]) -> u32 {
+        let bytes = u8x16::new(*block);
+        // Bytes behind the string's end may get in here too; at worst they cost a needless UTF-8 check.
+        self.high_bits |= bytes.to_bitmask();
+        stops(bytes).to_bitmask()
+    }
+
+    #[inline]
+    fn stops_in_long(&mut self, block: &[u8; 64]) -> u64 {
+        let mut bits = 0;
+        for (place, block) in block.as_chunks::<16>().0.iter().enumerate() {
+            bits |= u64::from(self.stops_in(block)) << (16 * place);
+        }
+        bits
     }
 
     #[inline]
@@ -271,58 +334,6 @@ impl Scanner<'_> {
         Ok(())
     }
 
-    /// Goes to the next quote, backslash or control character, or to the end.
-    #[inline]
-    fn skip_plain_text(&mut self) {
-        // Keys, roles and other short strings end within four words; only longer ones pay for a block.
-        for _ in 0..4 {
-            let Some(word) = self.body[self.at..].first_chunk() else { break };
-            if self.stops_in_word(*word) {
-                return;
-            }
-        }
-        while let Some(block) = self.body[self.at..].first_chunk::<32>() {
-            let (mut stop, mut bits) = (false, 0);
-            for &byte in block {
-                stop |= (byte == b'"') | (byte == b'\\') | (byte < b' ');
-                bits |= byte;
-            }
-            if stop {
-                break;
-            }
-            self.bits |= u64::from(bits);
-            self.at += block.len();
-        }
-        while let Some(word) = self.body[self.at..].first_chunk() {
-            if self.stops_in_word(*word) {
-                return;
-            }
-        }
-        while let Some(byte) = self.peek() {
-            if matches!(byte, b'"' | b'\\' | 0..b' ') {
-                return;
-            }
-            self.bits |= u64::from(byte);
-            self.at += 1;
-        }
-    }
-
-    /// Moves over eight bytes of plain text, or to the first byte among them that is none.
-    #[inline]
-    fn stops_in_word(&mut self, word: [u8; 8]) -> bool {
-        let word = u64::from_le_bytes(word);
-        // Bytes behind the stop may get in here too; at worst they cost a needless UTF-8 check.
-        self.bits |= word;
-        // Subtracting makes a byte's top bit turn on when the byte was smaller. The borrow can only
-        // spoil bytes above a true one, and the lowest is what counts.
-        let below = |word: u64, limit: u64| word.wrapping_sub(EACH * limit) & !word;
-        let quote = below(word ^ (EACH * u64::from(b'"')), 1);
-        let backslash = below(word ^ (EACH * u64::from(b'\\')), 1);
-        let stops = (quote | backslash | below(word, u64::from(b' '))) & HIGH_BITS;
-        self.at += if stops == 0 { 8 } else { (stops.trailing_zeros() / 8) as usize };
-        stops != 0
-    }
-
     #[inline]
     fn skip_white_space(&mut self) {
         while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
@@ -342,13 +353,26 @@ impl Scanner<'_> {
     }
 
     #[cold]
+    fn raw_control_character(&self) -> BadRequest {
+        self.expected("an escape like \\n instead of a raw control character")
+    }
+
+    #[cold]
     fn expected(&self, expected: &'static str) -> BadRequest {
         BadRequest::NotJson { offset: self.at, expected }
     }
 }
 
-const EACH: u64 = 0x0101_0101_0101_0101;
-const HIGH_BITS: u64 = EACH * 0x80;
+/// All bits set in each byte that plain text must not hold.
+#[inline]
+fn stops(bytes: u8x16) -> u8x16 {
+    let quote = bytes.simd_eq(u8x16::splat(b'"'));
+    let backslash = bytes.simd_eq(u8x16::splat(b'\\'));
+    // There is no unsigned comparison; what is its own minimum with 31 is at most 31.
+    let control = bytes.simd_eq(bytes.min(u8x16::splat(b' ' - 1)));
+    quote | backslash | control
+}
+
 const COMMA_OR_BRACE: &str = "`,` or `}`";
 
 #[cfg(test)]
