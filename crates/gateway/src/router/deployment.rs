@@ -7,6 +7,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use leastbusy_balance::DeploymentIndex;
 
+use super::physical::Physical;
 use super::wildcard::Pattern;
 use crate::config::{self, Timeouts};
 use crate::openai::DefaultParams;
@@ -33,6 +34,7 @@ pub struct Deployment {
     pub order: i64,
     /// Its count in the fleet, which other entries may share.
     pub counted_as: DeploymentIndex,
+    pub(super) physical: Physical,
     pub(super) id_header: HeaderValue,
     pub(super) api_base_header: HeaderValue,
     pub(super) defaults: DefaultParams,
@@ -60,6 +62,7 @@ pub(super) struct Place {
     pub(super) api_base: String,
     pub(super) origin: Arc<Origin>,
     pub(super) counted_as: DeploymentIndex,
+    pub(super) physical: Physical,
 }
 
 /// Why a deployment cannot be made ready.
@@ -94,6 +97,7 @@ impl Deployment {
             weight: entry.weight,
             order: entry.order,
             counted_as: place.counted_as,
+            physical: place.physical,
             origin: place.origin,
             pattern,
             paths,
@@ -175,9 +179,27 @@ fn path_rule(place: &Place, api_version: Option<&str>, any_model: bool) -> Resul
 
 fn azure_path(base: &str, query: &str, endpoint: &Endpoint, model: &str) -> Result<PathAndQuery, NotUsable> {
     parse_path(&match endpoint.azure {
-        AzurePath::Deployment => format!("{base}/openai/deployments/{model}/{}{query}", endpoint.path),
+        AzurePath::Deployment => {
+            format!("{base}/openai/deployments/{}/{}{query}", segment(model)?, endpoint.path)
+        }
         AzurePath::Account => format!("{base}/openai/{}{query}", endpoint.path),
     })
+}
+
+/// A model as one segment of a path. Behind a wildcard the client wrote it, and it must not lead elsewhere.
+fn segment(model: &str) -> Result<String, NotUsable> {
+    if matches!(model, "." | "..") {
+        return Err(NotUsable("The model name cannot stand in a path.".to_owned()));
+    }
+    let mut segment = String::with_capacity(model.len());
+    for byte in model.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            segment.push(char::from(byte));
+        } else {
+            segment.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    Ok(segment)
 }
 
 fn parse_path(path: &str) -> Result<PathAndQuery, NotUsable> {

@@ -105,7 +105,7 @@ impl Router {
         facts: &mut Facts,
     ) -> Result<Response<LeasedBody>, ApiError> {
         let (group, model) = (call.route.group, call.model);
-        let attempt = self.pick(group, call.stream).map_err(|refusal| {
+        let attempt = self.pick(&call.route, call.stream).map_err(|refusal| {
             tracing::warn!(model, %refusal, "no deployment");
             ApiError::overloaded(model, BUSY_WAIT)
         })?;
@@ -144,10 +144,10 @@ impl Router {
         }
     }
 
-    pub(super) fn pick(&self, group: usize, stream: bool) -> Result<Attempt, Refusal> {
+    pub(super) fn pick(&self, route: &Route<'_>, stream: bool) -> Result<Attempt, Refusal> {
         let pick = Pick { dice: fastrand::u64(..), ..Pick::default() };
-        let lease = self.table.groups()[group].group.pick(&pick)?;
-        Ok(Attempt::begin(&self.table, group, lease, 1, stream))
+        let lease = self.table.pick(route, &pick)?;
+        Ok(Attempt::begin(&self.table, route.group, lease, 1, stream))
     }
 }
 

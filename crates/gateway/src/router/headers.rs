@@ -4,8 +4,8 @@ use http::{HeaderMap, HeaderValue, header};
 
 /// The headers of a client's request that may go upstream.
 ///
-/// What stays: everything about this hop, the client's key and cookies, its address, and what it says to
-/// the router. `content-length` and `host` are made anew for the body and the address that is sent to.
+/// What stays: everything about this hop, the client's key, accounts and cookies, its address, and what it
+/// says to the router. `content-length` and `host` are made anew for the body and the address that is sent to.
 pub(super) fn to_upstream(client: &HeaderMap, stream: bool) -> HeaderMap {
     let named = connection_options(client);
     let mut headers = HeaderMap::with_capacity(client.len() + 4);
@@ -65,6 +65,10 @@ fn stays_with_client(name: &str) -> bool {
             | "authorization"
             | "api-key"
             | "x-api-key"
+            | "x-goog-api-key"
+            | "ocp-apim-subscription-key"
+            | "openai-organization"
+            | "openai-project"
             | "cookie"
             | "forwarded"
             | "x-real-ip"

@@ -88,9 +88,12 @@ impl Live {
         attempt.complete();
     }
 
+    fn total(&self) -> Instant {
+        Instant::from(self.attempt.started()) + self.limits.total
+    }
+
     fn deadline(&self) -> (Instant, Phase) {
-        let idle = self.last_frame + self.limits.idle;
-        let total = Instant::from(self.attempt.started()) + self.limits.total;
+        let (idle, total) = (self.last_frame + self.limits.idle, self.total());
         if idle < total { (idle, Phase::Idle) } else { (total, Phase::Total) }
     }
 
@@ -143,7 +146,12 @@ impl Body for LeasedBody {
                 // hyper need not ask again after the last byte of a body whose length it knows, nor after
                 // trailers, which end a chunked one.
                 if !frame.is_trailers() && !live.upstream.is_end_stream() {
-                    live.last_frame = Instant::now();
+                    let now = Instant::now();
+                    // A client that reads slowly always finds a frame, so the timer is never asked.
+                    if live.total() <= now {
+                        return self.fail(Outcome::Timeout(Phase::Total), context);
+                    }
+                    live.last_frame = now;
                 } else if let Some(live) = self.live.take() {
                     live.complete();
                 }

@@ -7,6 +7,7 @@ mod dispatch;
 mod headers;
 mod leased_body;
 mod observer;
+mod physical;
 mod probe;
 mod served;
 mod table;

@@ -6,6 +6,7 @@ use http::{HeaderMap, Method, StatusCode};
 use leastbusy_balance::Outcome;
 
 use super::dispatch::Router;
+use super::table::Route;
 use crate::upstream::{Limits, RequestBody, Target, classify, send};
 
 /// What a deployment said when asked for its models.
@@ -26,7 +27,7 @@ impl Router {
     ///
     /// If the table has no such deployment.
     pub async fn probe(&self, deployment: usize, limit: Duration) -> Probe {
-        let attempt = match self.pick(self.table().direct(deployment), false) {
+        let attempt = match self.pick(&Route::to(self.table().direct(deployment)), false) {
             Ok(attempt) => attempt,
             Err(refusal) => return Probe { healthy: false, seen: refusal.to_string() },
         };

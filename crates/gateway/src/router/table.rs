@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use http::HeaderValue;
-use leastbusy_balance::{DeploymentIndex, Fleet, Group, Member, Weight};
-use sha2::{Digest, Sha256};
+use leastbusy_balance::{Fleet, Group, Lease, Member, Pick, Refusal, TieBreak, Weight};
 
 use super::deployment::{Deployment, NotUsable, Place};
 use super::observer::Observer;
+use super::physical::{Counts, Physical};
 use super::wildcard::Pattern;
 use crate::config::{self, Config};
 use crate::likeness;
@@ -18,6 +18,8 @@ use crate::upstream::Origin;
 #[derive(Debug)]
 pub struct Table {
     fleet: Arc<Fleet>,
+    counts: Counts,
+    tie_break: TieBreak,
     groups: Vec<ModelGroup>,
     deployments: Vec<Arc<Deployment>>,
     /// For each deployment, the group of it alone.
@@ -69,20 +71,11 @@ pub struct Route<'a> {
     pub captures: Vec<&'a str>,
 }
 
-/// A physical deployment: entries that agree in all of this share one count.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Physical {
-    provider: &'static str,
-    api_base: String,
-    model: String,
-    api_version: Option<String>,
-    organization: Option<String>,
-    key: Option<[u8; 32]>,
-}
-
-impl Physical {
-    fn with_model(&self, model: String) -> Self {
-        Self { model, ..self.clone() }
+impl Route<'_> {
+    /// The route to a group whose names have no stars.
+    #[must_use]
+    pub fn to(group: usize) -> Self {
+        Self { group, captures: Vec::new() }
     }
 }
 
@@ -108,12 +101,41 @@ impl Table {
     #[must_use]
     pub fn route<'a>(&'a self, model: &'a str) -> Option<Route<'a>> {
         if let Some(&group) = self.names.get(model) {
-            return Some(Route { group, captures: Vec::new() });
+            return Some(Route::to(group));
         }
         let model = self.aliases.get(model).map_or(model, String::as_str);
         self.wildcards.iter().find_map(|(pattern, group)| {
             pattern.captures(model).map(|captures| Route { group: *group, captures })
         })
+    }
+
+    /// Takes a lease on the least busy deployment that a route leads to.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] when there is none.
+    pub(super) fn pick(&self, route: &Route<'_>, pick: &Pick<'_>) -> Result<Lease, Refusal> {
+        match self.counted_elsewhere(route) {
+            Some(group) => group.pick(pick),
+            None => self.groups[route.group].group.pick(pick),
+        }
+    }
+
+    // A wildcard may lead to a physical deployment that another entry names outright. A request that gets
+    // there through the wildcard counts there, not among the wildcard's other models.
+    fn counted_elsewhere(&self, route: &Route<'_>) -> Option<Group> {
+        if route.captures.is_empty() {
+            return None;
+        }
+        let group = &self.groups[route.group];
+        let mut members = group.group.members().to_vec();
+        for (member, deployment) in members.iter_mut().zip(group.deployments()) {
+            let model = deployment.model_for(&route.captures);
+            if let Some(counted_as) = self.counts.named(&deployment.physical, &model) {
+                member.deployment = counted_as;
+            }
+        }
+        (members != group.group.members()).then(|| self.fleet.group(members, self.tie_break))
     }
 
     /// Names that a client may have meant: the one most like `model`, if any is like it.
@@ -168,14 +190,13 @@ impl Table {
 
 struct Entry<'a> {
     config: &'a config::Deployment,
-    physical: Physical,
     deployment: Arc<Deployment>,
 }
 
 struct Builder<'a> {
     config: &'a Config,
     fleet: Arc<Fleet>,
-    counted_as: HashMap<Physical, DeploymentIndex>,
+    counts: Counts,
     origins: Vec<Arc<Origin>>,
     entries: Vec<Entry<'a>>,
     groups: Vec<ModelGroup>,
@@ -186,10 +207,11 @@ struct Builder<'a> {
 
 impl<'a> Builder<'a> {
     fn new(config: &'a Config, simulated: &HashMap<usize, String>) -> Result<Self, NotUsable> {
+        let fleet = Fleet::new();
         let mut builder = Self {
             config,
-            fleet: Fleet::new(),
-            counted_as: HashMap::new(),
+            counts: Counts::new(Arc::clone(&fleet)),
+            fleet,
             origins: Vec::new(),
             entries: Vec::new(),
             groups: Vec::new(),
@@ -214,20 +236,13 @@ impl<'a> Builder<'a> {
             .api_base
             .or_else(|| simulated.cloned())
             .ok_or_else(|| NotUsable(format!("the simulated engine of `{id}` is not running")))?;
-        let physical = Physical {
-            provider: address.provider.name,
-            api_base: api_base.clone(),
-            model: address.model.clone(),
-            api_version: entry.api_version.clone(),
-            organization: entry.organization.clone(),
-            key: entry.api_key.as_ref().map(|key| Sha256::digest(key.expose()).into()),
-        };
-        let fleet = &self.fleet;
-        let counted_as = *self.counted_as.entry(physical.clone()).or_insert_with(|| fleet.deploy());
+        let physical = Physical::new(entry, &api_base, &address.model, address.provider.paths);
+        let counted_as = self.counts.of(&physical);
         let origin = self.origin(&api_base)?;
-        let place = Place { provider: address.provider, model: address.model, api_base, origin, counted_as };
+        let (provider, model) = (address.provider, address.model);
+        let place = Place { provider, model, api_base, origin, counted_as, physical };
         let deployment = Arc::new(Deployment::new(entry, id, place, &self.config.router.timeouts)?);
-        self.entries.push(Entry { config: entry, physical, deployment });
+        self.entries.push(Entry { config: entry, deployment });
         Ok(())
     }
 
@@ -251,6 +266,8 @@ impl<'a> Builder<'a> {
         self.wildcards.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.specificity()));
         Ok(Table {
             fleet: self.fleet,
+            counts: self.counts,
+            tie_break: self.config.router.tie_break,
             groups: self.groups,
             deployments: self.entries.into_iter().map(|entry| entry.deployment).collect(),
             direct,
@@ -273,59 +290,14 @@ impl<'a> Builder<'a> {
         for &name in &names {
             let entries: Vec<usize> =
                 (0..self.entries.len()).filter(|&at| self.entries[at].config.model_name == name).collect();
-            let counted = entries.iter().map(|&at| self.entries[at].deployment.counted_as).collect();
-            let group = self.add_group(name, &entries, counted)?;
+            let group = self.add_group(name, &entries)?;
             self.listed.push(name.to_owned());
             match Pattern::parse(name) {
                 None => {
                     self.names.insert(name.to_owned(), group);
                 }
-                Some(pattern) => {
-                    self.add_known_models(name, &pattern, &entries)?;
-                    self.wildcards.push((pattern, group));
-                }
+                Some(pattern) => self.wildcards.push((pattern, group)),
             }
-        }
-        Ok(())
-    }
-
-    // A wildcard may lead to a physical deployment that another entry names outright. A request that
-    // gets there through the wildcard must show up in that deployment's count, so such names get a
-    // group of their own, with the named deployment's count in the wildcard entry's place.
-    fn add_known_models(
-        &mut self,
-        name: &str,
-        pattern: &Pattern,
-        entries: &[usize],
-    ) -> Result<(), NotUsable> {
-        let mut known: Vec<String> = Vec::new();
-        for &at in entries {
-            let wildcard = &self.entries[at];
-            let Some(model_pattern) = Pattern::parse(&wildcard.physical.model) else { continue };
-            for other in &self.entries {
-                if wildcard.physical.with_model(other.physical.model.clone()) == other.physical
-                    && !other.physical.model.contains('*')
-                    && let Some(captures) = model_pattern.captures(&other.physical.model)
-                {
-                    known.push(pattern.fill(&captures));
-                }
-            }
-        }
-        for request_name in known {
-            let Some(captures) = pattern.captures(&request_name) else { continue };
-            if self.names.contains_key(&request_name) {
-                continue;
-            }
-            let counted = entries
-                .iter()
-                .map(|&at| {
-                    let entry = &self.entries[at];
-                    let exact = entry.physical.with_model(entry.deployment.model_for(&captures).into_owned());
-                    self.counted_as.get(&exact).copied().unwrap_or(entry.deployment.counted_as)
-                })
-                .collect();
-            let group = self.add_group(name, entries, counted)?;
-            self.names.insert(request_name, group);
         }
         Ok(())
     }
@@ -335,7 +307,7 @@ impl<'a> Builder<'a> {
         let mut direct = Vec::with_capacity(self.entries.len());
         for at in 0..self.entries.len() {
             let deployment = Arc::clone(&self.entries[at].deployment);
-            let group = self.add_group(&deployment.model_name, &[at], vec![deployment.counted_as])?;
+            let group = self.add_group(&deployment.model_name, &[at])?;
             // Behind a wildcard an id alone does not say which model to ask for.
             if !deployment.model.contains('*') {
                 self.names.entry(deployment.id.clone()).or_insert(group);
@@ -361,21 +333,15 @@ impl<'a> Builder<'a> {
         through_wildcards
     }
 
-    fn add_group(
-        &mut self,
-        name: &str,
-        entries: &[usize],
-        counted: Vec<DeploymentIndex>,
-    ) -> Result<usize, NotUsable> {
+    fn add_group(&mut self, name: &str, entries: &[usize]) -> Result<usize, NotUsable> {
         let deployments: Vec<_> =
             entries.iter().map(|&at| Arc::clone(&self.entries[at].deployment)).collect();
         let members = deployments
             .iter()
-            .zip(counted)
-            .map(|(deployment, counted_as)| {
+            .map(|deployment| {
                 let weight = Weight::new(deployment.weight)
                     .ok_or_else(|| NotUsable(format!("the weight of `{}` is not above 0", deployment.id)))?;
-                Ok(Member { order: deployment.order, ..Member::new(counted_as, weight) })
+                Ok(Member { order: deployment.order, ..Member::new(deployment.counted_as, weight) })
             })
             .collect::<Result<_, NotUsable>>()?;
         let header = HeaderValue::from_str(name)

@@ -72,17 +72,45 @@ async fn entries_with_the_same_address_key_and_model_share_a_count() {
 }
 
 #[tokio::test]
-async fn another_model_or_key_at_the_same_address_has_a_count_of_its_own() {
+async fn another_model_at_the_same_address_has_a_count_of_its_own() {
     let upstream = holding().await;
-    let mut other_key = entry("k", "openai/m", "c", &upstream.base());
-    other_key.api_key = Some(leastbusy_gateway::config::Secret::new("sk-other"));
     let mut scene = Scene::start(&config([
         deployment("a", &upstream.base()),
         entry("n", "openai/n", "b", &upstream.base()),
-        other_key,
     ]));
     scene.holds("m").await;
-    assert_eq!(scene.shown().await, [1, 0, 0]);
+    assert_eq!(scene.shown().await, [1, 0]);
+}
+
+#[tokio::test]
+async fn a_machine_of_ones_own_has_one_count_whatever_it_is_called() {
+    let upstream = holding().await;
+    let mut other_key = entry("k", "hosted_vllm/m", "c", &upstream.base());
+    other_key.api_key = Some(leastbusy_gateway::config::Secret::new("sk-other"));
+    let mut scene = Scene::start(&config([
+        deployment("a", &upstream.base()),
+        entry("n", "hosted_vllm/m", "b", &upstream.base()),
+        other_key,
+    ]));
+    for model in ["m", "n", "k"] {
+        scene.holds(model).await;
+    }
+    assert_eq!(scene.shown().await, [3, 3, 3]);
+}
+
+#[tokio::test]
+async fn wildcards_at_one_address_share_the_count_of_what_nobody_names() {
+    let upstream = holding().await;
+    let mut scene = Scene::start(&config([
+        entry("*", "openai/*", "any", &upstream.base()),
+        entry("g-*", "openai/g-*", "g", &upstream.base()),
+        deployment("a", &upstream.base()),
+    ]));
+    scene.holds("g-1").await;
+    scene.holds("openai/g-1").await;
+    assert_eq!(scene.shown().await, [2, 2, 0]);
+    scene.holds("openai/m").await;
+    assert_eq!(scene.shown().await, [2, 2, 1], "the provider in front is no part of the model");
 }
 
 #[tokio::test]
@@ -125,6 +153,9 @@ async fn the_most_specific_wildcard_wins_and_fills_in_what_it_caught() {
         entry("*", "openai/*", "any", &base),
         entry("eu/*", "openai/europe-*", "eu", &base),
         entry("eu/*-mini", "openai/small-*", "mini", &base),
+        // Named outright at the same address, which must not change where and how the others go.
+        entry("fast", "openai/gpt", "fast", &base),
+        entry("other", "openai/europe-gpt", "other", &base),
     ]));
     let cases = [
         ("eu/gpt-mini", "mini", "small-gpt"),
