@@ -28,19 +28,14 @@ pub(super) fn admit(headers: &HeaderMap, master_key: Option<&Secret>) -> Admissi
 }
 
 fn shown_keys(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let bearer = headers.get(header::AUTHORIZATION).map(|value| {
-        let value = value.as_bytes();
-        match value.split_at_checked(7) {
-            Some((scheme, key)) if scheme.eq_ignore_ascii_case(b"bearer ") => key.trim_ascii(),
-            _ => value,
+    let bearer = headers.get(header::AUTHORIZATION);
+    bearer.into_iter().chain(KEY_HEADERS.iter().filter_map(|name| headers.get(name))).map(|value| {
+        // LiteLLM takes every header with and without the scheme.
+        match value.as_bytes().split_at_checked("Bearer ".len()) {
+            Some((scheme, key)) if scheme.eq_ignore_ascii_case(b"Bearer ") => key.trim_ascii(),
+            _ => value.as_bytes(),
         }
-    });
-    // LiteLLM takes `x-litellm-api-key` with and without `Bearer`.
-    let others = KEY_HEADERS.iter().filter_map(|name| headers.get(name)).map(|value| {
-        let value = value.as_bytes();
-        value.strip_prefix(b"Bearer ").unwrap_or(value)
-    });
-    bearer.into_iter().chain(others)
+    })
 }
 
 #[cfg(test)]

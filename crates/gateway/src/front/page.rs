@@ -61,7 +61,9 @@ pub(super) fn find<'a>(method: &Method, path: &'a str) -> Result<Page<'a>, NoPag
 }
 
 fn upstream(path: &str) -> Option<Page<'_>> {
-    let plain = path.strip_prefix("v1/").or_else(|| path.strip_prefix("openai/v1/")).unwrap_or(path);
+    let azure = path.strip_prefix("openai/");
+    let plain = azure.unwrap_or(path);
+    let plain = plain.strip_prefix("v1/").unwrap_or(plain);
     if let Some(endpoint) = EndpointIndex::find(plain) {
         return Some(Page::Upstream { endpoint, model: None });
     }
@@ -70,11 +72,14 @@ fn upstream(path: &str) -> Option<Page<'_>> {
     {
         return Some(Page::Upstream { endpoint, model: None });
     }
+    let named = match azure {
+        Some(azure) => azure.strip_prefix("deployments/"),
+        None => plain.strip_prefix("engines/"),
+    }?;
     // The model may hold slashes, so the endpoint is looked for from the end.
-    let azure = plain.strip_prefix("openai/deployments/").or_else(|| plain.strip_prefix("engines/"))?;
-    azure.match_indices('/').find_map(|(slash, _)| {
-        let endpoint = EndpointIndex::find(&azure[slash + 1..])?;
-        Some(Page::Upstream { endpoint, model: Some(decode(&azure[..slash])) })
+    named.match_indices('/').find_map(|(slash, _)| {
+        let endpoint = EndpointIndex::find(&named[slash + 1..])?;
+        Some(Page::Upstream { endpoint, model: Some(decode(&named[..slash])) })
     })
 }
 
@@ -141,6 +146,7 @@ mod tests {
             assert_eq!(upstream(&format!("/v1/{}", endpoint.path)), expected);
         }
         assert_eq!(upstream("/openai/v1/responses"), Some(("responses", None)));
+        assert_eq!(upstream("/openai/responses"), Some(("responses", None)));
         assert_eq!(upstream("/v2/rerank"), Some(("rerank", None)));
         assert_eq!(upstream("/v2/chat/completions"), None);
     }

@@ -12,7 +12,7 @@ use super::answer::{self, Body};
 use super::intake::{Intake, IntakeError};
 use crate::config::Timeouts;
 use crate::openai::endpoint::{BodyFormat, EndpointIndex};
-use crate::openai::{ApiError, Extras, FormReader, MAX_TIMEOUT, RequestHead};
+use crate::openai::{ApiError, Extras, FormReader, MAX_TIMEOUT, RequestHead, check_model};
 use crate::router::{Call, Content, Facts, Route};
 use crate::telemetry::access::Record;
 
@@ -94,6 +94,7 @@ impl Door {
             }
         };
         let model = path_model.unwrap_or(&form.model).to_owned();
+        check_model(&model)?;
         record.asks_for(&model, form.stream);
         let call = Call {
             endpoint,

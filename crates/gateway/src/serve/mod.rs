@@ -187,6 +187,12 @@ fn tables(
 
 /// One listener for each worker; the kernel spreads connections over them.
 fn listen(address: SocketAddr, count: usize) -> Result<Vec<std::net::TcpListener>, StartError> {
+    let failed = |error| StartError::Listen { address, error };
+    if 1 < count {
+        // Listeners that share a port would share it with another gateway's, too, and each would get some of
+        // the other's requests. One that insists on being alone finds out.
+        drop(bind(address, false).map_err(failed)?);
+    }
     let mut address = address;
     let mut listeners = Vec::with_capacity(count);
     for _ in 0..count {

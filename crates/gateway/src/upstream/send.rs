@@ -133,7 +133,7 @@ pub async fn send(
     let (mut headers, mut body) = (target.message)().expect("a message can be sent once");
     // A body that streams through cannot be sent again, so it does not go where that may be needed.
     let reused = if body.is_whole() { pool.reuse(target.origin) } else { None };
-    let fresh_only = reused.is_some();
+    let fresh_only = reused.is_some() || !body.is_whole();
     if let Some(mut checkout) = reused {
         let request = request(&target, headers, body, checkout.is_http2());
         match exchange(&mut checkout, request, (started, limits, total), timer).await {

@@ -92,3 +92,42 @@ async fn a_base_with_a_path_keeps_it() {
     let seen = path_upstream(&gateway, &mut upstream, &fitting(&ENDPOINTS[0], "/chat/completions")).await;
     assert_eq!(seen, "/team-a/llm/v1/chat/completions");
 }
+
+#[tokio::test]
+async fn a_client_behind_a_wildcard_cannot_choose_the_path() {
+    let mut upstream = Upstream::start().await;
+    let base = format!("http://{}", upstream.address());
+    let mut azure = entry("az/*", "azure/*", "a", &base);
+    azure.api_version = Some("v".to_owned());
+    let gateway = Gateway::start(&config([azure]));
+    let cases = [
+        ("az/../../admin?x=", "..%2F..%2Fadmin%3Fx%3D"),
+        ("az/a#b", "a%23b"),
+        ("az/a b", "a%20b"),
+        ("az/a%2Fb", "a%252Fb"),
+        ("az/gpt-4.1_mini", "gpt-4.1_mini"),
+    ];
+    for (model, segment) in cases {
+        let mut client = Client::connect(&gateway).await;
+        client.asks(model).await;
+        let request = upstream.next_request().await;
+        let expected = format!("/openai/deployments/{segment}/chat/completions?api-version=v");
+        assert_eq!(request.path(), expected, "{model}");
+        request.answers(200, "{}").await;
+        assert_eq!(client.answer().await.status, 200);
+    }
+    let mut client = Client::connect(&gateway).await;
+    client.asks("az/..").await;
+    assert_eq!(client.answer().await.status, 400);
+}
+
+#[tokio::test]
+async fn a_model_in_the_path_of_a_form_is_checked_like_any_other() {
+    let mut upstream = Upstream::start().await;
+    let gateway = Gateway::start(&config([entry("*", "openai/*", "a", &upstream.base())]));
+    let mut client = Client::connect(&gateway).await;
+    client.send(upload_to("/openai/deployments/a%0Ab/audio/transcriptions", "m", b"sound")).await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.error()["param"].as_str()), (400, Some("model")));
+    upstream.saw_nothing();
+}

@@ -157,3 +157,13 @@ async fn the_work_stealing_runtime_serves_as_well() {
     assert_eq!(gateway.ends().await.len(), 21);
     super::wire::soon("the stop", gateway.stop()).await;
 }
+
+#[test]
+fn a_port_that_another_gateway_has_is_refused() {
+    let mut config = on_one_worker([deployment("a", "http://127.0.0.1:9/v1")]);
+    config.general.workers = std::num::NonZeroUsize::new(2);
+    let first = serve::start(&config, Options { port: 0, ..Options::default() }).unwrap();
+    let port = first.address().port();
+    let second = serve::start(&config, Options { port, ..Options::default() });
+    assert!(matches!(second, Err(StartError::Listen { .. })), "{second:?}");
+}

@@ -143,3 +143,30 @@ async fn a_tls_handshake_that_never_ends_is_a_502() {
     assert_eq!((answer.status, answer.error()["type"].as_str()), (502, Some("upstream_connection_error")));
     assert_eq!(gateway.only_outcome().await, Outcome::Timeout(Phase::Connect));
 }
+
+#[tokio::test]
+async fn a_client_that_reads_slowly_does_not_outlast_the_total_limit() {
+    let mut upstream = Upstream::start().await;
+    let mut slow = deployment("a", &upstream.base());
+    slow.timeouts = total();
+    let gateway = Gateway::start(&on_one_worker([slow]));
+    let mut client = Client::connect(&gateway).await;
+    client.asks_for_stream("m").await;
+    let mut exchange = upstream.next_request().await;
+    exchange.begins_stream().await;
+    let flood = tokio::spawn(async move {
+        let frame = vec![b'x'; 64 * 1024];
+        loop {
+            exchange.chunk(&frame).await;
+        }
+    });
+    client.head().await;
+    let begin = Instant::now();
+    while begin.elapsed() < Duration::from_secs(20) && gateway.told.ends().is_empty() {
+        client.piece().await;
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    flood.abort();
+    assert_eq!(gateway.only_outcome().await, Outcome::Timeout(Phase::Total));
+    gateway.counts(&[0]).await;
+}
