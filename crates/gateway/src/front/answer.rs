@@ -7,6 +7,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::Full;
+use tokio::time::Instant;
 
 use crate::openai::ApiError;
 use crate::router::{BrokenOff, LeasedBody};
@@ -31,6 +32,15 @@ impl Answer {
         let mut answer = Self { body, record };
         answer.note_end();
         answer
+    }
+
+    /// When the answer must be over; `None` for the gateway's own.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        match &self.body {
+            Body::Own(_) => None,
+            Body::Leased(body) => body.deadline(),
+        }
     }
 
     // A server that knows the length does not ask for the end, so it is looked for after each frame.

@@ -62,6 +62,12 @@ impl LeasedBody {
         Self { live: Some(Box::new(live)), broken: None }
     }
 
+    /// When the answer must be over, unless it is already.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        self.live.as_ref().map(|live| live.total())
+    }
+
     fn fail(
         &mut self,
         outcome: Outcome,

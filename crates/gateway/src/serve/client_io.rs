@@ -2,14 +2,29 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::upstream::gather;
+
+/// When the answer that is being written must be over, whatever its client does.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Deadline(Arc<Mutex<Option<Instant>>>);
+
+impl Deadline {
+    pub(super) fn set(&self, deadline: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = deadline;
+    }
+
+    fn get(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// A connection whose writes must make progress within a limit.
 ///
@@ -19,13 +34,14 @@ use crate::upstream::gather;
 pub(super) struct ClientIo {
     stream: TcpStream,
     write_timeout: Duration,
+    deadline: Deadline,
     /// Runs only while a write cannot go on.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl ClientIo {
-    pub(super) fn new(stream: TcpStream, write_timeout: Duration) -> Self {
-        Self { stream, write_timeout, stalled: None }
+    pub(super) fn new(stream: TcpStream, write_timeout: Duration, deadline: Deadline) -> Self {
+        Self { stream, write_timeout, deadline, stalled: None }
     }
 
     fn progress<T>(
@@ -37,8 +53,11 @@ impl ClientIo {
             self.stalled = None;
             return written;
         }
-        let limit = self.write_timeout;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        let (limit, deadline) = (self.write_timeout, self.deadline.get());
+        let stalled = self.stalled.get_or_insert_with(|| {
+            let limit = Instant::now() + limit;
+            Box::pin(tokio::time::sleep_until(deadline.map_or(limit, |deadline| deadline.min(limit))))
+        });
         stalled.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }

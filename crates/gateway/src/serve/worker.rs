@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::Phase;
-use super::client_io::ClientIo;
+use super::client_io::{ClientIo, Deadline};
 use crate::config::{GeneralSettings, Runtime};
 use crate::front::Door;
 
@@ -142,16 +142,22 @@ async fn converse(
         tracing::debug!(%error, "TCP_NODELAY");
     }
     let door = Arc::new(door);
+    let deadline = Deadline::default();
+    let io = ClientIo::new(stream, settings.write_timeout, deadline.clone());
     let service = service_fn(move |request| {
-        let door = Arc::clone(&door);
-        async move { Ok::<_, std::convert::Infallible>(door.answer(request).await) }
+        let (door, deadline) = (Arc::clone(&door), deadline.clone());
+        async move {
+            let response = door.answer(request).await;
+            deadline.set(response.body().deadline());
+            Ok::<_, std::convert::Infallible>(response)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_read_timeout)
         .max_buf_size(READ_BUFFER_BYTES_MAX.max(settings.max_header_bytes))
         .max_headers(settings.max_headers)
-        .serve_connection(TokioIo::new(ClientIo::new(stream, settings.write_timeout)), service);
+        .serve_connection(TokioIo::new(io), service);
     let mut connection = std::pin::pin!(connection);
     let stopping = async {
         // An error means that the gateway is gone, which stops as well.
@@ -173,15 +179,12 @@ async fn drain(open: &mut JoinSet<()>, phase: &mut watch::Receiver<Phase>, grace
             report(ended);
         }
     };
-    tokio::select! {
+    let why = tokio::select! {
         () = ended => return,
-        () = tokio::time::sleep(grace) => {}
-        _ = phase.wait_for(|phase| *phase == Phase::Stopped) => {}
-    }
-    tracing::warn!(
-        connections = open.len(),
-        "shutdown_grace is over; closing connections that are still open"
-    );
+        () = tokio::time::sleep(grace) => "shutdown_grace is over",
+        _ = phase.wait_for(|phase| *phase == Phase::Stopped) => "told to stop at once",
+    };
+    tracing::warn!(connections = open.len(), "{why}; closing connections that are still open");
 }
 
 fn report(ended: Result<(), tokio::task::JoinError>) {
