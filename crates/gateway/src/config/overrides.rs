@@ -31,7 +31,7 @@ pub(super) fn apply(
                 Path::default(),
                 format!("`{section}` is not a section of the configuration"),
             );
-            let way_out = match nearest(&section, SECTIONS.iter().map(|known| known.name)) {
+            let way_out = match nearest_section(&section) {
                 Some(near) => {
                     format!("did you mean {PREFIX}{}__{}?", near.to_uppercase(), key.to_uppercase())
                 }
@@ -58,6 +58,17 @@ pub(super) fn apply(
             span,
         ));
     }
+}
+
+/// The section that was probably meant. The ending that all of them share says nothing, and hides a slip when it is
+/// left out.
+fn nearest_section(section: &str) -> Option<&'static str> {
+    let names = || SECTIONS.iter().map(|known| known.name);
+    let short = |name: &'static str| name.strip_suffix("_settings").unwrap_or(name);
+    let own = section.strip_suffix("_settings").unwrap_or(section);
+    nearest(own, names().map(short))
+        .and_then(|near| names().find(|name| short(name) == near))
+        .or_else(|| nearest(section, names()))
 }
 
 /// The text itself, or what it means as YAML if it is a list or a map.

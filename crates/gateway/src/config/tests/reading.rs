@@ -257,3 +257,19 @@ fn overrides_set_single_settings_before_anything_is_checked() {
         ]
     );
 }
+
+#[test]
+fn a_section_without_its_ending_is_understood_in_a_suggestion() {
+    for (variable, way_out) in [
+        ("LEASTBUSY_GENERL__WORKERS", "did you mean LEASTBUSY_GENERAL_SETTINGS__WORKERS?"),
+        ("LEASTBUSY_ROUTER__TIMEOUT", "did you mean LEASTBUSY_ROUTER_SETTINGS__TIMEOUT?"),
+        (
+            "LEASTBUSY_LITELM_SETINGS__REQUEST_TIMEOUT",
+            "did you mean LEASTBUSY_LITELLM_SETTINGS__REQUEST_TIMEOUT?",
+        ),
+        ("LEASTBUSY_ZZZ__TIMEOUT", "the sections are router_settings, general_settings, litellm_settings"),
+    ] {
+        let mistakes = refused_with(MODEL_LIST, &[(variable, "1")]).mistakes;
+        assert_eq!(mistakes[0].way_out.as_deref(), Some(way_out), "{variable}");
+    }
+}
