@@ -1,5 +1,7 @@
 //! Rules about more than one setting, for configurations from YAML and from code alike.
 
+pub(super) mod wire;
+
 use std::time::Duration;
 
 use super::finding::{Finding, Path};
@@ -236,6 +238,7 @@ fn check_deployment(deployment: &Deployment, index: usize, mistakes: &mut Vec<Fi
             .way_out("choose another, or remove it to have one derived"),
         );
     }
+    wire::check(deployment, address.as_ref().ok(), &params, mistakes);
     check_timeouts(&deployment.timeouts, &params, mistakes);
     match (&deployment.simulated, &address) {
         (Some(engine), Ok(address)) if address.provider.name == "simulated" => {

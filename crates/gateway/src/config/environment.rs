@@ -42,9 +42,9 @@ impl Environment {
         self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The first of `names` that is set and not empty, with its value.
+    /// The first of `names` that is set and not blank, with its value.
     pub(super) fn first(&self, names: &[&'static str]) -> Option<(&'static str, &str)> {
-        names.iter().find_map(|name| Some((*name, self.get(name).filter(|value| !value.is_empty())?)))
+        names.iter().find_map(|name| Some((*name, self.get(name).filter(|value| !value.trim().is_empty())?)))
     }
 }
 

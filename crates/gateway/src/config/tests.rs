@@ -7,6 +7,7 @@ mod keys;
 mod places;
 mod reading;
 mod secrets;
+mod wire;
 
 use super::*;
 

@@ -3,6 +3,7 @@
 use http::{HeaderName, HeaderValue};
 
 use super::{Reader, Setting, Settings};
+use crate::config::check::wire;
 use crate::config::environment::Environment;
 use crate::config::keys::{self, Status};
 use crate::config::mask;
@@ -72,7 +73,8 @@ fn read_params(
     deployment.api_base = reader.text(settings.get("api_base"));
     deployment.api_version = reader.text(settings.get("api_version"));
     deployment.api_key_variable = settings.get("api_key").and_then(|key| key.node.variable.clone());
-    deployment.api_key = reader.text(settings.get("api_key")).map(Secret::new);
+    // Mounted secrets often end in a line feed, which no key holds.
+    deployment.api_key = reader.text(settings.get("api_key")).map(|key| Secret::new(key.trim()));
     if let Some(organization) = settings.get("organization") {
         if matches!(organization.node.value, Value::List(_)) {
             reader.mistake(
@@ -128,6 +130,9 @@ fn read_headers(reader: &mut Reader<'_>, headers: &Setting<'_>, deployment: &mut
         };
         let Some(text) = text else { continue };
         match (HeaderName::try_from(&entry.key), HeaderValue::try_from(&text)) {
+            (Ok(name), _) if wire::is_of_the_hop(&name) => {
+                reader.findings.push(wire::hop_header(value.path, &name));
+            }
             (Ok(name), Ok(mut header)) => {
                 header.set_sensitive(true);
                 deployment.extra_headers.push((name, header));
@@ -213,7 +218,7 @@ fn fill_from(environment: &Environment, deployment: &mut Deployment) {
     if deployment.api_key.is_none()
         && let Some((name, key)) = environment.first(provider.api_key_variables)
     {
-        deployment.api_key = Some(Secret::new(key));
+        deployment.api_key = Some(Secret::new(key.trim()));
         deployment.api_key_variable = Some(name.to_owned());
     }
     if provider.paths == Paths::Azure && deployment.api_version.is_none() {
