@@ -105,7 +105,8 @@ pub struct Deployment {
     pub extra_headers: Vec<(http::HeaderName, http::HeaderValue)>,
     /// Body fields for requests that do not bring their own: `temperature`, `max_tokens`, `extra_body.*`, ...
     pub default_params: serde_json::Map<String, serde_json::Value>,
-    /// `model_info` as written, shown by `GET /model/info` style endpoints; holds no secrets.
+    /// `model_info` as written, without what looks like a secret; no endpoint shows it. Tells apart the derived ids of
+    /// deployments that are alike in what ids are made of.
     pub model_info: serde_json::Map<String, serde_json::Value>,
     /// The engine to start in this process, for `simulated/NAME`.
     pub simulated: Option<SimulatedEngine>,
@@ -188,7 +189,8 @@ pub struct GeneralSettings {
     pub max_headers: usize,
     /// `max_connections`: client connections open at once; further ones wait in the kernel's queue; default 16384.
     pub max_connections: usize,
-    /// `max_upstream_connections`: connections to one upstream address open at once; default 4096.
+    /// `max_upstream_connections`: connections to one upstream address open at once, idle ones that are
+    /// kept included; default 4096.
     pub max_upstream_connections: usize,
     /// `header_read_timeout`: from the opening of a connection, or the end of its last answer, to the end of
     /// the next request head, so that it is also how long an idle connection is kept; default 30 s.
