@@ -1,11 +1,12 @@
 //! Rules about more than one setting, for configurations from YAML and from code alike.
 
+mod engines;
 pub(super) mod wire;
 
 use std::time::Duration;
 
 use super::finding::{Finding, Path};
-use super::{Config, Deployment, GeneralSettings, SimulatedEngine, Timeouts, mask};
+use super::{Config, Deployment, GeneralSettings, SimulatedEngine, Timeouts, keys, mask};
 use crate::likeness::nearest;
 use crate::provider::{self, Address, Unresolved};
 
@@ -51,6 +52,7 @@ impl Config {
                 .also(Path::top("model_list").index(first)),
             );
         }
+        self.check_engines(&mut mistakes);
         self.check_aliases(&mut mistakes);
         check_timeouts(&self.router.timeouts, &Path::top("router_settings"), &mut mistakes);
         check_general(&self.general, &mut mistakes);
@@ -236,6 +238,12 @@ fn check_deployment(deployment: &Deployment, index: usize, mistakes: &mut Vec<Fi
                 "an id is made of printable ASCII characters without spaces",
             )
             .way_out("choose another, or remove it to have one derived"),
+        );
+    }
+    if deployment.default_params.contains_key(keys::NO_DEFAULT) {
+        mistakes.push(
+            Finding::mistake(params.key(keys::NO_DEFAULT), "`stream` cannot be a default parameter")
+                .way_out("remove it: clients ask for streams themselves"),
         );
     }
     wire::check(deployment, address.as_ref().ok(), &params, mistakes);

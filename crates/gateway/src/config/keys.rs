@@ -5,7 +5,7 @@ mod model;
 mod sections;
 
 pub(super) use litellm::LITELLM_SETTINGS;
-pub(super) use model::{ENTRY, LITELLM_PARAMS, MODEL_INFO, REQUEST_PARAMS, SIMULATED};
+pub(super) use model::{ENTRY, LITELLM_PARAMS, MODEL_INFO, NO_DEFAULT, REQUEST_PARAMS, SIMULATED};
 pub(super) use sections::{GENERAL_SETTINGS, ROUTER_SETTINGS, STRATEGIES, TOP};
 
 use super::mask;

@@ -282,7 +282,11 @@ impl Reader<'_> {
                 _ => format!(" (here and in {} more)", counted(times - 1, "place")),
             };
             let what = format!("`{key}` is known to LiteLLM; leastbusy does not serve it yet{more}");
-            self.findings.push(Finding::warning(path, what).at_key());
+            let finding = Finding::warning(path, what).at_key();
+            self.findings.push(match key.as_str() {
+                keys::NO_DEFAULT => finding.way_out("remove it: clients ask for streams themselves"),
+                _ => finding,
+            });
         }
     }
 }

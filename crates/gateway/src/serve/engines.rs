@@ -1,6 +1,7 @@
 //! The simulated engines that a configuration names, on a thread of their own.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::thread::JoinHandle;
 
@@ -8,6 +9,9 @@ use tokio::sync::oneshot;
 
 use crate::config::Config;
 use crate::simulated::{self, Engine};
+
+#[cfg(test)]
+mod tests;
 
 /// The running engines; dropping it stops them.
 #[derive(Debug)]
@@ -18,28 +22,25 @@ pub(super) struct Engines {
 }
 
 impl Engines {
-    /// Starts an engine for each entry whose provider is `simulated`.
+    /// Starts an engine for each name that entries with the provider `simulated` have.
     pub(super) fn start(config: &Config) -> io::Result<Self> {
-        let wanted: Vec<_> = config
-            .deployments
-            .iter()
-            .enumerate()
-            .filter_map(|(at, entry)| {
-                let address = entry.address().ok()?;
-                let engine = entry.simulated.clone().unwrap_or_default();
-                (address.provider.name == "simulated").then_some((at, address.model, engine))
-            })
-            .collect();
+        let wanted: Vec<_> = config.engine_names().collect();
         if wanted.is_empty() {
             return Ok(Self { base_urls: HashMap::new(), stop: None, thread: None });
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let mut engines: Vec<Engine> = Vec::new();
+        let mut engines: HashMap<String, Engine> = HashMap::new();
         let mut base_urls = HashMap::new();
-        for (at, name, settings) in wanted {
-            let engine = runtime.block_on(simulated::start(&name, &settings))?;
+        for (at, name) in wanted {
+            let engine = match engines.entry(name) {
+                Entry::Occupied(running) => running.into_mut(),
+                Entry::Vacant(place) => {
+                    let settings = config.engine(place.key());
+                    let engine = runtime.block_on(simulated::start(place.key(), &settings))?;
+                    place.insert(engine)
+                }
+            };
             base_urls.insert(at, engine.base_url());
-            engines.push(engine);
         }
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("engines".to_owned()).spawn(move || {

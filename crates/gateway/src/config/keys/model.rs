@@ -138,6 +138,7 @@ pub(in crate::config) static LITELLM_PARAMS: Section = Section {
         "prompt_id",
         "prompt_variables",
         "cache_control_injection_points",
+        NO_DEFAULT,
         "hf_model_name",
         "initial_prompt_value",
         "roles",
@@ -204,6 +205,9 @@ pub(in crate::config) static SIMULATED: Section = Section {
     without_meaning: &[],
 };
 
+/// The field that can be no default: routing reads it from the request, before a deployment and its defaults are chosen.
+pub(in crate::config) const NO_DEFAULT: &str = "stream";
+
 /// Fields of OpenAI's request bodies, which in `litellm_params` are defaults for requests that lack them.
 /// `model`, `messages` and their like are not among them: without those a request says nothing.
 pub(in crate::config) static REQUEST_PARAMS: &[&str] = &[
@@ -224,7 +228,6 @@ pub(in crate::config) static REQUEST_PARAMS: &[&str] = &[
     "logprobs",
     "top_logprobs",
     "user",
-    "stream",
     "stream_options",
     "response_format",
     "tools",

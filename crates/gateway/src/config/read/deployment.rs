@@ -98,6 +98,10 @@ fn read_params(
     }
     if let Some(body) = settings.get("extra_body") {
         for entry in reader.entries(body.node, &body.path) {
+            if entry.key == keys::NO_DEFAULT {
+                reader.note_not_yet(&keys::LITELLM_PARAMS, &entry.key, body.path.key(&entry.key));
+                continue;
+            }
             deployment.default_params.insert(entry.key.clone(), entry.value.to_json());
         }
     }

@@ -138,3 +138,23 @@ fn a_configuration_made_in_code_is_checked_alike() {
     config.general = GeneralSettings::default();
     assert_eq!((config.check(), config.warnings()), (Vec::new(), Vec::new()));
 }
+
+#[test]
+fn one_simulated_name_is_one_engine() {
+    let text = |first: &str, second: &str| {
+        format!(
+            "model_list:\n- model_name: a\n  litellm_params: {{model: simulated/ada{first}}}\n- model_name: b\n  litellm_params: {{model: simulated/ada{second}}}\n- model_name: c\n  litellm_params: {{model: simulated/bob, simulated: {{slots: 9}}}}\n"
+        )
+    };
+    let (two, three) = (", simulated: {slots: 2}", ", simulated: {slots: 3}");
+    assert_eq!(
+        mistakes(&text(two, three)),
+        [
+            "5:42 the engine `ada` has other settings in model_list[0], and one name is one engine (config.yaml:3) / write the same settings, leave them out here, or choose another NAME in `simulated/NAME`"
+        ]
+    );
+    for (first, second) in [(two, two), ("", two), (two, "")] {
+        assert_eq!(read(&text(first, second)).config.engine("ada").slots, 2);
+    }
+    assert_eq!(read(&text("", "")).config.engine("ada"), SimulatedEngine::default());
+}

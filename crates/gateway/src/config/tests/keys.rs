@@ -60,6 +60,23 @@ fn request_parameters_become_defaults_of_the_body() {
 }
 
 #[test]
+fn stream_is_no_default_of_the_body() {
+    let text = with_param("stream: true\n    extra_body: {stream: true, top_k: 4}");
+    let loaded = read(&text);
+    assert_eq!(
+        brief(&loaded.warnings),
+        [
+            "6:5 `stream` is known to LiteLLM; leastbusy does not serve it yet (here and in 1 place more) / remove it: clients ask for streams themselves"
+        ]
+    );
+    let mut config = loaded.config;
+    let params = &mut config.deployments[0].default_params;
+    assert_eq!(serde_json::Value::Object(params.clone()), serde_json::json!({"top_k": 4}));
+    params.insert("stream".into(), true.into());
+    assert_eq!(config.check()[0].what, "`stream` cannot be a default parameter");
+}
+
+#[test]
 fn model_info_keeps_what_stands_there() {
     let text = format!("{MODEL_LIST}  model_info: {{id: 7, mode: chat, my_own: [1], cooldown_tiem: 3}}\n");
     let loaded = read(&text);
