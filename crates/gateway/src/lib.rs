@@ -6,6 +6,7 @@
 //! [`cli`]). A module imports from its own floor or from below.
 
 mod likeness;
+mod wildcard;
 
 pub mod config;
 pub mod openai;

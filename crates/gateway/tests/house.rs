@@ -11,9 +11,10 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(&str, u8, &[&str])] = &[
     // What the program is told, and what is read from bytes.
     ("likeness", 1, &[]),
+    ("wildcard", 1, &[]),
     ("provider", 1, &["likeness"]),
     ("openai", 1, &[]),
-    ("config", 1, &["likeness", "provider"]),
+    ("config", 1, &["likeness", "wildcard", "provider"]),
     // What talks to deployments.
     ("simulated", 2, &[]),
     ("upstream", 2, &[]),

@@ -9,6 +9,7 @@ use super::finding::{Finding, Path};
 use super::{Config, Deployment, GeneralSettings, SimulatedEngine, Timeouts, keys, mask};
 use crate::likeness::nearest;
 use crate::provider::{self, Address, Unresolved};
+use crate::wildcard::Pattern;
 
 /// Keys that stand in examples all over the world.
 const KNOWN_KEYS: [&str; 3] = ["sk-1234", "sk-12345", "sk-123456"];
@@ -122,7 +123,10 @@ impl Config {
 
     fn is_served(&self, name: &str) -> bool {
         self.deployments.iter().any(|deployment| {
-            deployment.id.as_deref() == Some(name) || wildcard_matches(&deployment.model_name, name)
+            deployment.id.as_deref() == Some(name)
+                || deployment.model_name == name
+                || Pattern::parse(&deployment.model_name)
+                    .is_some_and(|pattern| pattern.captures(name).is_some())
         })
     }
 
@@ -356,18 +360,4 @@ const REQUEST_BYTES_MAX: usize = 4096 * 1024 * 1024;
 fn out_of_range(path: Path, range: &str) -> Finding {
     Finding::mistake(path, format!("out of range: {range}"))
         .way_out("choose a value in that range, or remove it for the default")
-}
-
-/// Whether `name` fits `pattern`, in which each `*` stands for any characters, none included.
-fn wildcard_matches(pattern: &str, name: &str) -> bool {
-    let mut parts = pattern.split('*');
-    let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = name.strip_prefix(first) else { return false };
-    let mut middle: Vec<_> = parts.collect();
-    let Some(last) = middle.pop() else { return rest.is_empty() };
-    for part in middle {
-        let Some(at) = rest.find(part) else { return false };
-        rest = &rest[at + part.len()..];
-    }
-    rest.ends_with(last)
 }

@@ -269,13 +269,6 @@ impl FormHead {
             _ => self.prefix.clone().into(),
         }
     }
-
-    /// Bytes that have been held back, before any rewrite: the client's `content-length` less this is
-    /// still to come.
-    #[must_use]
-    pub fn held_bytes(&self) -> usize {
-        self.prefix.len()
-    }
 }
 
 /// A delimiter counts only when its line ends behind it, or `--` says that it is the last.

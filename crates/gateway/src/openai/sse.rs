@@ -66,12 +66,6 @@ impl SseWatch {
         self.done || self.line.is_done()
     }
 
-    /// Whether an event sent now would stand on its own.
-    #[must_use]
-    pub fn at_boundary(&self) -> bool {
-        self.line == Line::Empty && !self.in_event
-    }
-
     /// What must be sent before an event of ours, so that it does not become part of a broken one.
     #[must_use]
     pub fn gap(&self) -> &'static str {

@@ -8,12 +8,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use leastbusy_balance::DeploymentIndex;
 
 use super::physical::Physical;
-use super::wildcard::Pattern;
 use crate::config::{self, Timeouts};
 use crate::openai::DefaultParams;
 use crate::openai::endpoint::{AzurePath, ENDPOINTS, Endpoint, EndpointIndex};
 use crate::provider::{KeyHeader, Paths, Provider};
 use crate::upstream::{Limits, Origin};
+use crate::wildcard::Pattern;
 
 /// One entry of `model_list`, made ready.
 #[derive(Debug)]

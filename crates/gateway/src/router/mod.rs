@@ -11,7 +11,6 @@ mod physical;
 mod probe;
 mod served;
 mod table;
-mod wildcard;
 
 pub use call_id::CallId;
 pub use deployment::{Deployment, NotUsable};

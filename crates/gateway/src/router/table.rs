@@ -9,10 +9,10 @@ use leastbusy_balance::{Fleet, Group, Lease, Member, Pick, Refusal, TieBreak, We
 use super::deployment::{Deployment, NotUsable, Place};
 use super::observer::Observer;
 use super::physical::{Counts, Physical};
-use super::wildcard::Pattern;
 use crate::config::{self, Config};
 use crate::likeness;
 use crate::upstream::Origin;
+use crate::wildcard::Pattern;
 
 /// Where every request can go. Built once from a [`Config`], never changed.
 #[derive(Debug)]

@@ -25,7 +25,6 @@ fn read_pieces(pieces: &[&[u8]], limit: usize) -> Result<(String, bool, Vec<u8>)
     while let Some(piece) = pieces.next() {
         if let Some(head) = reader.push(Bytes::copy_from_slice(piece))? {
             let mut sent = collected(&head.rewrite(Some("up")));
-            assert_eq!(collected(&head.rewrite(None)).len(), head.held_bytes());
             sent.extend(pieces.flat_map(|piece| piece.to_vec()));
             return Ok((head.model, head.stream, sent));
         }
@@ -95,7 +94,6 @@ fn the_files_bytes_are_not_held_back() {
     let head = part("name=\"model\"", "m") + "--XYZ\r\nContent-Disposition: form-data; name=\"file\"\r\n\r\n";
     let mut reader = FormReader::new(CONTENT_TYPE, 200).unwrap();
     let found = reader.push(Bytes::from(head.clone())).unwrap().unwrap();
-    assert_eq!(found.held_bytes(), head.len());
     assert_eq!(found.rewrite(Some("longer")).len(), head.len() as u64 + 5);
 }
 

@@ -2,7 +2,7 @@
 
 /// A name with at least one `*`, each of which stands for any text.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Pattern {
+pub(crate) struct Pattern {
     /// The text between the stars; one more than there are stars.
     pieces: Vec<String>,
 }
@@ -10,13 +10,13 @@ pub(super) struct Pattern {
 impl Pattern {
     /// The pattern in `name`, if it holds a `*`.
     #[must_use]
-    pub(super) fn parse(name: &str) -> Option<Self> {
+    pub(crate) fn parse(name: &str) -> Option<Self> {
         name.contains('*').then(|| Self { pieces: name.split('*').map(str::to_owned).collect() })
     }
 
     /// What each `*` stands for in `name`, when all of `name` fits the pattern.
     #[must_use]
-    pub(super) fn captures<'a>(&self, name: &'a str) -> Option<Vec<&'a str>> {
+    pub(crate) fn captures<'a>(&self, name: &'a str) -> Option<Vec<&'a str>> {
         let (first, rest) = self.pieces.split_first()?;
         let (last, middle) = rest.split_last()?;
         let mut left = name.strip_prefix(first.as_str())?.strip_suffix(last.as_str())?;
@@ -32,7 +32,7 @@ impl Pattern {
 
     /// The name in which each `*` is replaced by its capture; a `*` without one stays.
     #[must_use]
-    pub(super) fn fill(&self, captures: &[&str]) -> String {
+    pub(crate) fn fill(&self, captures: &[&str]) -> String {
         let mut name = self.pieces[0].clone();
         for (index, piece) in self.pieces[1..].iter().enumerate() {
             name.push_str(captures.get(index).copied().unwrap_or("*"));
@@ -43,7 +43,7 @@ impl Pattern {
 
     /// More is more specific: characters that are not `*`, then fewer stars.
     #[must_use]
-    pub(super) fn specificity(&self) -> (usize, std::cmp::Reverse<usize>) {
+    pub(crate) fn specificity(&self) -> (usize, std::cmp::Reverse<usize>) {
         (self.pieces.iter().map(String::len).sum(), std::cmp::Reverse(self.pieces.len()))
     }
 }
