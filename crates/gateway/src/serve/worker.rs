@@ -3,6 +3,7 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::task::Poll;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -159,17 +160,33 @@ async fn converse(
         .max_headers(settings.max_headers)
         .serve_connection(TokioIo::new(io), service);
     let mut connection = std::pin::pin!(connection);
-    let stopping = async {
+    let seen = phase.clone();
+    let mut stopping = std::pin::pin!(async {
         // An error means that the gateway is gone, which stops as well.
         let _ = phase.wait_for(|phase| *phase != Phase::Serving).await;
         tokio::time::sleep(LAST_LOOK).await;
-    };
-    tokio::select! {
-        biased;
-        ended = connection.as_mut() => return ended,
-        () = stopping => connection.as_mut().graceful_shutdown(),
+    });
+    // The phase is asked once, to be woken when it changes, and then not at every step of every request.
+    let mut asked = false;
+    let ended = std::future::poll_fn(|context| {
+        if let Poll::Ready(ended) = connection.as_mut().poll(context) {
+            return Poll::Ready(Some(ended));
+        }
+        let changed = seen.has_changed().unwrap_or(true);
+        if asked && !changed {
+            return Poll::Pending;
+        }
+        asked = true;
+        stopping.as_mut().poll(context).map(|()| None)
+    })
+    .await;
+    match ended {
+        Some(ended) => ended,
+        None => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
     }
-    connection.await
 }
 
 /// Waits for the open connections, for the length of the grace and no longer.
