@@ -12,7 +12,7 @@ use super::answer::{self, Body};
 use super::intake::{Intake, IntakeError};
 use crate::config::Timeouts;
 use crate::openai::endpoint::{BodyFormat, EndpointIndex};
-use crate::openai::{ApiError, Extras, FormReader, MAX_TIMEOUT, RequestHead, check_model};
+use crate::openai::{ApiError, Extras, FormReader, RequestHead, check_model, time_limit};
 use crate::router::{Call, Content, Facts, Route};
 use crate::telemetry::access::Record;
 
@@ -135,17 +135,13 @@ fn timeouts(extras: &Extras, headers: &HeaderMap) -> Result<Timeouts, ApiError> 
 
 fn seconds(headers: &HeaderMap, name: &'static HeaderName) -> Result<Option<Duration>, ApiError> {
     let Some(value) = headers.get(name) else { return Ok(None) };
-    let seconds = value.to_str().ok().and_then(|text| text.trim().parse::<f64>().ok());
-    seconds
-        .filter(|seconds| 0.0 < *seconds)
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds.min(MAX_TIMEOUT.as_secs_f64())).ok())
-        .map(Some)
-        .ok_or_else(|| {
-            ApiError::invalid_request(
-                format!("The header `{name}` must be a number of seconds above 0."),
-                name.as_str(),
-            )
-        })
+    let limit = value.to_str().ok().and_then(|text| time_limit(text.trim()));
+    limit.map(Some).ok_or_else(|| {
+        ApiError::invalid_request(
+            format!("The header `{name}` must be a number of seconds above 0."),
+            name.as_str(),
+        )
+    })
 }
 
 fn refusal(error: IntakeError) -> ApiError {

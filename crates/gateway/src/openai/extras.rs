@@ -53,6 +53,13 @@ pub fn is_routing_extra(name: &[u8]) -> bool {
     }
 }
 
+/// A time limit written as a number of seconds: finite and above 0, cut to [`MAX_TIMEOUT`].
+pub(crate) fn time_limit(number: &str) -> Option<Duration> {
+    let seconds = number.parse::<f64>().ok().filter(|seconds| seconds.is_finite())?;
+    let limit = Duration::try_from_secs_f64(seconds.min(MAX_TIMEOUT.as_secs_f64())).ok()?;
+    (!limit.is_zero()).then_some(limit)
+}
+
 /// A number of seconds; `null` is none.
 pub(super) fn seconds(
     body: &[u8],
@@ -63,10 +70,7 @@ pub(super) fn seconds(
         Kind::Null => Ok(None),
         Kind::Number => std::str::from_utf8(&body[field.value()])
             .ok()
-            .and_then(|number| number.parse::<f64>().ok())
-            .filter(|seconds| seconds.is_finite())
-            .and_then(|seconds| Duration::try_from_secs_f64(seconds.min(MAX_TIMEOUT.as_secs_f64())).ok())
-            .filter(|limit| !limit.is_zero())
+            .and_then(time_limit)
             .map(Some)
             .ok_or(BadRequest::NotSeconds { param }),
         found => Err(BadRequest::WrongType { param, expected: "a number of seconds", found }),

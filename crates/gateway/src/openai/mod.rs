@@ -19,6 +19,7 @@ mod upstream_body;
 
 pub use bad_request::BadRequest;
 pub use error::{ApiError, MAX_QUOTED_CHARS, UpstreamTimeout};
+pub(crate) use extras::time_limit;
 pub use extras::{Extras, MAX_TIMEOUT, is_routing_extra};
 pub use fields::{Field, Fields, Kind};
 pub use head::{MAX_MODEL_BYTES, RequestHead, check_model};
