@@ -109,7 +109,7 @@ pub(super) fn error(error: &ApiError) -> Response<Body> {
     if error.status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
-    if super::leaves_body_unread(error.status) {
+    if leaves_body_unread(error.status) {
         close(response.headers_mut());
     }
     response
@@ -118,4 +118,14 @@ pub(super) fn error(error: &ApiError) -> Response<Body> {
 /// Tells the client that its connection is of no more use: what it still sends will not be read.
 pub(super) fn close(headers: &mut HeaderMap) {
     headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+}
+
+/// Whether a status of ours says that the connection is of no more use: its body was not read to the end.
+fn leaves_body_unread(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::PAYLOAD_TOO_LARGE
+            | StatusCode::REQUEST_TIMEOUT
+            | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
+    )
 }

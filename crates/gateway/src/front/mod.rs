@@ -10,7 +10,7 @@ mod upstream_call;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -141,14 +141,4 @@ fn head_bytes(parts: &Parts) -> usize {
     let separators = ": \r\n".len();
     let headers = parts.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + separators);
     parts.uri.path_and_query().map_or(0, |path| path.as_str().len()) + headers.sum::<usize>()
-}
-
-/// Whether a status of ours says that the connection is of no more use: its body was not read to the end.
-fn leaves_body_unread(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::PAYLOAD_TOO_LARGE
-            | StatusCode::REQUEST_TIMEOUT
-            | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE
-    )
 }
