@@ -98,15 +98,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(body) => body.size_hint(),
-            Self::Streamed { head, rest, .. } => {
-                let (head, rest) = (head.size_hint(), rest.size_hint());
-                let mut both = SizeHint::new();
-                both.set_lower(head.lower() + rest.lower());
-                if let (Some(head), Some(rest)) = (head.upper(), rest.upper()) {
-                    both.set_upper(head + rest);
-                }
-                both
-            }
+            Self::Streamed { head, rest, .. } => head.size_hint() + rest.size_hint(),
         }
     }
 }
