@@ -44,6 +44,8 @@ pub struct Deployment {
     origin: Arc<Origin>,
     pattern: Option<Pattern>,
     paths: PathRule,
+    /// Answers cheaply when the deployment is up.
+    pub(super) models_path: PathAndQuery,
 }
 
 #[derive(Debug)]
@@ -83,6 +85,7 @@ impl Deployment {
         };
         let pattern = Pattern::parse(&place.model);
         let paths = path_rule(&place, entry.api_version.as_deref(), pattern.is_some())?;
+        let models_path = models_path(&paths, &place.api_base)?;
         Ok(Self {
             id_header: printable(&id, "the id")?,
             api_base_header: printable(&place.api_base, "api_base")?,
@@ -101,6 +104,7 @@ impl Deployment {
             origin: place.origin,
             pattern,
             paths,
+            models_path,
         })
     }
 
@@ -131,14 +135,6 @@ impl Deployment {
         match &self.paths {
             PathRule::Fixed(paths) => Ok(paths[endpoint.place()].clone()),
             PathRule::ByModel { base, query } => azure_path(base, query, endpoint.endpoint(), model),
-        }
-    }
-
-    /// A path that answers cheaply when the deployment is up.
-    pub(super) fn models_path(&self) -> Result<PathAndQuery, NotUsable> {
-        match &self.paths {
-            PathRule::Fixed(_) => parse_path(&format!("{}/models", base_path(&self.api_base))),
-            PathRule::ByModel { base, query } => parse_path(&format!("{base}/openai/models{query}")),
         }
     }
 
@@ -175,6 +171,13 @@ fn path_rule(place: &Place, api_version: Option<&str>, any_model: bool) -> Resul
         })
         .collect::<Result<_, _>>()
         .map(PathRule::Fixed)
+}
+
+fn models_path(paths: &PathRule, api_base: &str) -> Result<PathAndQuery, NotUsable> {
+    match paths {
+        PathRule::Fixed(_) => parse_path(&format!("{}/models", base_path(api_base))),
+        PathRule::ByModel { base, query } => parse_path(&format!("{base}/openai/models{query}")),
+    }
 }
 
 fn azure_path(base: &str, query: &str, endpoint: &Endpoint, model: &str) -> Result<PathAndQuery, NotUsable> {

@@ -112,7 +112,7 @@ impl Router {
         facts.served = Some(Served::new(&self.table, group, attempt.member()));
         let deployment = attempt.deployment();
         let limits = deployment.limits(&call.timeouts, call.stream);
-        let asked_for = deployment.model_for(&call.route.captures).into_owned();
+        let asked_for = deployment.model_for(&call.route.captures);
         let path = match deployment.path(call.endpoint, &asked_for) {
             Ok(path) => path,
             Err(error) => {

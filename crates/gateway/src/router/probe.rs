@@ -32,10 +32,7 @@ impl Router {
             Err(refusal) => return Probe { healthy: false, seen: refusal.to_string() },
         };
         let deployment = attempt.deployment();
-        let path = match deployment.models_path() {
-            Ok(path) => path,
-            Err(error) => return Probe { healthy: false, seen: error.to_string() },
-        };
+        let path = deployment.models_path.clone();
         let mut message = || {
             let mut headers = HeaderMap::new();
             deployment.add_headers(&mut headers);
