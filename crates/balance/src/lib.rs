@@ -46,4 +46,4 @@ pub use fleet::{DeploymentIndex, Fleet};
 pub use group::{Group, Member, Pick, Refusal, TieBreak};
 pub use lease::Lease;
 pub use load::Weight;
-pub use outcome::{Blame, Outcome, Phase};
+pub use outcome::{Blame, ByClass, ErrorClass, Outcome, Phase, Remedy, Verdict};

@@ -1,4 +1,4 @@
-//! How an attempt ended, and whose fault it was.
+//! How an attempt ended, whose fault it was, and what may still help.
 
 use std::time::Duration;
 
@@ -24,12 +24,25 @@ pub enum Outcome {
     BrokenAnswer,
     /// The deployment failed (5xx).
     ServerError,
-    /// The deployment has no room (503, 529).
-    Overloaded,
+    /// A proxy before the deployment could not reach it (502).
+    BadGateway,
+    /// The deployment has no room (503, 529), with the rest that `Retry-After` asked for.
+    Overloaded {
+        /// Time until the deployment wants to be asked again.
+        retry_after: Option<Duration>,
+    },
     /// The request itself is wrong (400, 422, ...).
     BadRequest,
+    /// The request is longer than the model can read.
+    ContextWindow,
+    /// The provider's content filter refused the request.
+    ContentPolicy,
     /// The client left before the answer was whole.
     ClientLeft,
+    /// A limit of ours was in the way, such as `max_upstream_connections`.
+    GatewayLimit,
+    /// Another attempt of the same request answered first.
+    HedgeLost,
 }
 
 /// The part of an attempt that a time limit covers.
@@ -50,15 +63,108 @@ pub enum Phase {
 pub enum Blame {
     /// Nobody's: the attempt succeeded.
     Nobody,
-    /// The client's: it would have failed anywhere.
+    /// The client's: it would have failed on every deployment of the group.
     Client,
     /// The deployment's: another one may succeed.
     Deployment,
+    /// The gateway's own.
+    Gateway,
+}
+
+/// What may still serve a request whose attempt ended so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// Nothing is to be done.
+    None,
+    /// Another model group, by a fallback; every deployment of this one would say the same.
+    OtherGroup,
+    /// Another deployment of the group; the same one would say the same again.
+    OtherDeployment,
+    /// Another deployment at once, or the same one after a wait.
+    Again,
+}
+
+/// What an attempt says of its deployment's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It works.
+    Well,
+    /// Nothing can be concluded.
+    Silent,
+    /// It failed.
+    Ill,
+    /// It cannot be reached, which is the strongest sign there is.
+    Gone,
+    /// It has no capacity left, which is not ill health.
+    Full,
+    /// It is set up wrongly: key, model or account.
+    Misconfigured,
+}
+
+/// The classes of errors that LiteLLM's `retry_policy` and `allowed_fails_policy` name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorClass {
+    /// `AuthenticationError`.
+    Authentication,
+    /// `TimeoutError`.
+    Timeout,
+    /// `RateLimitError`.
+    RateLimit,
+    /// `ContentPolicyViolationError`.
+    ContentPolicy,
+    /// `BadRequestError`.
+    BadRequest,
+    /// `InternalServerError`.
+    InternalServer,
+    /// `ServiceUnavailableError`.
+    ServiceUnavailable,
+    /// `BadGatewayError`.
+    BadGateway,
+    /// `NotFoundError`.
+    NotFound,
+}
+
+impl ErrorClass {
+    /// Every class once, with the name that LiteLLM's settings begin with.
+    pub const ALL: [(Self, &'static str); 9] = [
+        (Self::Authentication, "AuthenticationError"),
+        (Self::Timeout, "TimeoutError"),
+        (Self::RateLimit, "RateLimitError"),
+        (Self::ContentPolicy, "ContentPolicyViolationError"),
+        (Self::BadRequest, "BadRequestError"),
+        (Self::InternalServer, "InternalServerError"),
+        (Self::ServiceUnavailable, "ServiceUnavailableError"),
+        (Self::BadGateway, "BadGatewayError"),
+        (Self::NotFound, "NotFoundError"),
+    ];
+}
+
+/// A number for some classes of errors, such as retries or tolerated failures.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ByClass([Option<u32>; ErrorClass::ALL.len()]);
+
+impl ByClass {
+    /// The number of a class, if it has one.
+    #[must_use]
+    pub fn get(&self, class: ErrorClass) -> Option<u32> {
+        self.0[class as usize]
+    }
+
+    /// Gives a class its number.
+    pub fn set(&mut self, class: ErrorClass, number: u32) {
+        self.0[class as usize] = Some(number);
+    }
+
+    /// Whether no class has a number.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
 }
 
 impl Outcome {
     /// Every kind of outcome once, in the order of [`Outcome::kind`].
-    pub const KINDS: [&'static str; 14] = [
+    pub const KINDS: [&'static str; 19] = [
         "success",
         "rate_limited",
         "authentication",
@@ -70,9 +176,14 @@ impl Outcome {
         "connection_failed",
         "broken_answer",
         "server_error",
+        "bad_gateway",
         "overloaded",
         "bad_request",
+        "context_window",
+        "content_policy",
         "client_left",
+        "gateway_limit",
+        "hedge_lost",
     ];
 
     /// The kind of outcome as an index into [`Outcome::KINDS`].
@@ -90,9 +201,14 @@ impl Outcome {
             Self::ConnectionFailed => 8,
             Self::BrokenAnswer => 9,
             Self::ServerError => 10,
-            Self::Overloaded => 11,
-            Self::BadRequest => 12,
-            Self::ClientLeft => 13,
+            Self::BadGateway => 11,
+            Self::Overloaded { .. } => 12,
+            Self::BadRequest => 13,
+            Self::ContextWindow => 14,
+            Self::ContentPolicy => 15,
+            Self::ClientLeft => 16,
+            Self::GatewayLimit => 17,
+            Self::HedgeLost => 18,
         }
     }
 
@@ -106,8 +222,9 @@ impl Outcome {
     #[must_use]
     pub fn blame(self) -> Blame {
         match self {
-            Self::Success => Blame::Nobody,
-            Self::BadRequest | Self::ClientLeft => Blame::Client,
+            Self::Success | Self::HedgeLost => Blame::Nobody,
+            Self::BadRequest | Self::ContextWindow | Self::ContentPolicy | Self::ClientLeft => Blame::Client,
+            Self::GatewayLimit => Blame::Gateway,
             Self::RateLimited { .. }
             | Self::Authentication
             | Self::NotFound
@@ -115,7 +232,71 @@ impl Outcome {
             | Self::ConnectionFailed
             | Self::BrokenAnswer
             | Self::ServerError
-            | Self::Overloaded => Blame::Deployment,
+            | Self::BadGateway
+            | Self::Overloaded { .. } => Blame::Deployment,
+        }
+    }
+
+    /// What may still serve the request.
+    #[must_use]
+    pub fn remedy(self) -> Remedy {
+        match self {
+            Self::Success | Self::ClientLeft | Self::HedgeLost => Remedy::None,
+            Self::BadRequest | Self::ContextWindow | Self::ContentPolicy => Remedy::OtherGroup,
+            Self::Authentication | Self::NotFound => Remedy::OtherDeployment,
+            Self::RateLimited { .. }
+            | Self::Timeout(_)
+            | Self::ConnectionFailed
+            | Self::BrokenAnswer
+            | Self::ServerError
+            | Self::BadGateway
+            | Self::Overloaded { .. }
+            | Self::GatewayLimit => Remedy::Again,
+        }
+    }
+
+    /// What it says of the deployment's health.
+    #[must_use]
+    pub fn verdict(self) -> Verdict {
+        match self {
+            // An answer that blames the request was given by a deployment that works.
+            Self::Success | Self::BadRequest | Self::ContextWindow | Self::ContentPolicy => Verdict::Well,
+            Self::ClientLeft | Self::GatewayLimit | Self::HedgeLost => Verdict::Silent,
+            Self::RateLimited { .. } => Verdict::Full,
+            Self::Authentication | Self::NotFound => Verdict::Misconfigured,
+            Self::ConnectionFailed | Self::Timeout(Phase::Connect) => Verdict::Gone,
+            Self::Timeout(Phase::FirstByte | Phase::Idle | Phase::Total)
+            | Self::BrokenAnswer
+            | Self::ServerError
+            | Self::BadGateway
+            | Self::Overloaded { .. } => Verdict::Ill,
+        }
+    }
+
+    /// The class of error under which LiteLLM's policies count it.
+    #[must_use]
+    pub fn class(self) -> Option<ErrorClass> {
+        Some(match self {
+            Self::Success | Self::ClientLeft | Self::GatewayLimit | Self::HedgeLost => return None,
+            Self::RateLimited { .. } => ErrorClass::RateLimit,
+            Self::Authentication => ErrorClass::Authentication,
+            Self::NotFound => ErrorClass::NotFound,
+            Self::Timeout(_) => ErrorClass::Timeout,
+            Self::ConnectionFailed | Self::BrokenAnswer | Self::ServerError => ErrorClass::InternalServer,
+            Self::BadGateway => ErrorClass::BadGateway,
+            Self::Overloaded { .. } => ErrorClass::ServiceUnavailable,
+            // LiteLLM derives its context window error from its bad request.
+            Self::BadRequest | Self::ContextWindow => ErrorClass::BadRequest,
+            Self::ContentPolicy => ErrorClass::ContentPolicy,
+        })
+    }
+
+    /// The rest that the deployment asked for.
+    #[must_use]
+    pub fn retry_after(self) -> Option<Duration> {
+        match self {
+            Self::RateLimited { retry_after } | Self::Overloaded { retry_after } => retry_after,
+            _ => None,
         }
     }
 }

@@ -15,7 +15,8 @@ pub fn outcome(status: StatusCode, headers: &HeaderMap) -> Outcome {
         408 | 504 => Outcome::Timeout(Phase::FirstByte),
         429 => Outcome::RateLimited { retry_after: retry_after(headers) },
         400..500 => Outcome::BadRequest,
-        503 | 529 => Outcome::Overloaded,
+        502 => Outcome::BadGateway,
+        503 | 529 => Outcome::Overloaded { retry_after: retry_after(headers) },
         500.. => Outcome::ServerError,
     }
 }

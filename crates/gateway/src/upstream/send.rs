@@ -95,7 +95,7 @@ impl SendError {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::ConnectionLimit => Outcome::Overloaded,
+            Self::ConnectionLimit => Outcome::GatewayLimit,
             Self::Connect(_) | Self::Broken(_) => Outcome::ConnectionFailed,
             Self::ClientBody(_) => Outcome::ClientLeft,
             Self::Timeout(phase) => Outcome::Timeout(*phase),

@@ -73,7 +73,8 @@ async fn an_error_that_the_upstream_answers_is_an_answer() {
         (422, Outcome::BadRequest),
         (429, Outcome::RateLimited { retry_after: Some(Duration::from_secs(7)) }),
         (500, Outcome::ServerError),
-        (503, Outcome::Overloaded),
+        (502, Outcome::BadGateway),
+        (503, Outcome::Overloaded { retry_after: Some(Duration::from_secs(7)) }),
     ];
     for (status, expected) in cases {
         let body = r#"{"error":{"message":"the upstream's own words"}}"#;
@@ -176,5 +177,5 @@ async fn an_address_with_all_its_connections_in_use_is_a_503() {
     request.answers(200, "{}").await;
     assert_eq!(first.answer().await.status, 200);
     let outcomes: Vec<Outcome> = gateway.ends().await.iter().map(|end| end.outcome).collect();
-    assert_eq!(outcomes, [Outcome::Overloaded, Outcome::Success]);
+    assert_eq!(outcomes, [Outcome::GatewayLimit, Outcome::Success]);
 }
