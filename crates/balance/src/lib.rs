@@ -41,6 +41,7 @@ mod group;
 mod lease;
 mod load;
 mod outcome;
+mod window;
 
 pub use fleet::{DeploymentIndex, Fleet};
 pub use group::{Group, Member, Pick, Refusal, TieBreak};
