@@ -35,6 +35,7 @@
 //! assert_eq!((fleet.in_flight(small), fleet.in_flight(large)), (0, 0));
 //! ```
 
+mod budget;
 mod dice;
 mod fleet;
 mod group;
@@ -43,6 +44,7 @@ mod load;
 mod outcome;
 mod window;
 
+pub use budget::{RetryBudget, RetryLedger};
 pub use fleet::{DeploymentIndex, Fleet};
 pub use group::{Group, Member, Pick, Refusal, TieBreak};
 pub use lease::Lease;
