@@ -41,7 +41,7 @@ fn group(size: usize, fleets: Fleets) -> (Group, Vec<Lease>) {
     let mut load = Vec::new();
     if let Fleets::Mixed = fleets {
         for (number, member) in members.iter().enumerate() {
-            let alone = fleet.group(vec![*member], TieBreak::Random);
+            let alone = fleet.group(vec![member.clone()], TieBreak::Random);
             let pick = |_| alone.pick(&Pick::default()).expect("nothing was tried");
             load.extend((0..number * 31 % 9).map(pick));
         }

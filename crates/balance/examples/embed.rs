@@ -42,7 +42,7 @@ fn main() {
                         //    differ will do.
                         let dice = client * REQUESTS + request;
                         let lease = group
-                            .pick(&Pick { tried: &[], dice })
+                            .pick(&Pick { dice, ..Pick::default() })
                             .expect("the group has members and this request has tried none");
                         // 4. Send the request to the deployment that was picked ...
                         let (_, time, _) = DEPLOYMENTS[lease.member()];

@@ -1,18 +1,25 @@
 //! All deployments and their counts, under one lock.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use crate::group::{Group, Member, TieBreak};
+use crate::budget::RetryLedger;
+use crate::group::{Group, GroupRules, Member};
+use crate::health::{Condition, Health};
+use crate::quantile::Quantile;
 
 /// The place of one physical deployment in its [`Fleet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeploymentIndex(pub(crate) u32);
 
-/// The deployments that requests may go to, and how many are in flight on each.
+/// The deployments that requests may go to: how many are in flight on each, and how each is.
 ///
 /// One lock covers the whole fleet, not one for each group: groups may share deployments, and a pick
 /// must see the count that another group's pick just raised. The lock is held for a scan of one group's
 /// members (tens of nanoseconds), never across I/O.
+///
+/// Wherever `now` is asked for, it is the time since a moment that the caller chose once, such as its start.
+/// Two calls may come in the wrong order by a little: then the earlier `now` does no harm.
 #[derive(Debug, Default)]
 pub struct Fleet {
     books: Mutex<Books>,
@@ -20,7 +27,27 @@ pub struct Fleet {
 
 #[derive(Debug, Default)]
 pub(crate) struct Books {
-    in_flight: Vec<u32>,
+    seats: Vec<Seat>,
+    health: Vec<Health>,
+    groups: Vec<GroupBook>,
+}
+
+/// What every pick looks at.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Seat {
+    pub(crate) in_flight: u32,
+    /// Whether the count is all there is to know: nothing has failed lately.
+    pub(crate) calm: bool,
+}
+
+/// What is learned of a group as a whole.
+#[derive(Debug)]
+pub(crate) struct GroupBook {
+    /// The median time of a success.
+    pub(crate) typical: Quantile,
+    /// The time to a first byte that the group's hedge waits for.
+    pub(crate) first_byte: Quantile,
+    pub(crate) retries: RetryLedger,
 }
 
 impl Fleet {
@@ -30,13 +57,24 @@ impl Fleet {
         Arc::new(Self::default())
     }
 
-    /// Adds an idle deployment.
+    /// Adds an idle deployment that takes its full share at once, as at the start of a gateway.
     ///
     /// Call it once for each physical deployment, however many groups lead there.
     pub fn deploy(&self) -> DeploymentIndex {
+        self.add(true, Health::default())
+    }
+
+    /// Adds an idle deployment to a fleet at work: one request goes there first, then more and more, as to one
+    /// that comes back from a rest.
+    pub fn deploy_gently(&self, now: Duration) -> DeploymentIndex {
+        self.add(false, Health::joining(now))
+    }
+
+    fn add(&self, calm: bool, health: Health) -> DeploymentIndex {
         let mut books = self.lock();
-        let index = u32::try_from(books.in_flight.len()).expect("fewer than 2^32 deployments");
-        books.in_flight.push(0);
+        let index = u32::try_from(books.seats.len()).expect("fewer than 2^32 deployments");
+        books.seats.push(Seat { in_flight: 0, calm });
+        books.health.push(health);
         DeploymentIndex(index)
     }
 
@@ -46,13 +84,18 @@ impl Fleet {
     ///
     /// If a member is not a deployment of this fleet.
     #[must_use]
-    pub fn group(self: &Arc<Self>, members: Vec<Member>, tie_break: TieBreak) -> Group {
-        let deployments = self.lock().in_flight.len();
-        assert!(
-            members.iter().all(|member| (member.deployment.0 as usize) < deployments),
-            "every member of a group is a deployment of its fleet"
-        );
-        Group::new(Arc::clone(self), members, tie_break)
+    pub fn group(self: &Arc<Self>, members: Vec<Member>, rules: impl Into<GroupRules>) -> Group {
+        let mut books = self.lock();
+        books.expect_all(&members);
+        let rules = rules.into();
+        let index = books.groups.len();
+        books.groups.push(GroupBook {
+            typical: Quantile::default(),
+            first_byte: Quantile::default(),
+            retries: RetryLedger::new(rules.retry_budget),
+        });
+        drop(books);
+        Group::new(Arc::clone(self), index, members, rules)
     }
 
     /// Requests in flight on a deployment: its live leases.
@@ -62,13 +105,25 @@ impl Fleet {
     /// If the deployment is not one of this fleet.
     #[must_use]
     pub fn in_flight(&self, deployment: DeploymentIndex) -> u32 {
-        self.lock().in_flight(deployment)
+        self.lock().seat(deployment).in_flight
     }
 
     /// Requests in flight on every deployment at one moment, in the order they were added.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u32> {
-        self.lock().in_flight.clone()
+        self.lock().seats.iter().map(|seat| seat.in_flight).collect()
+    }
+
+    /// How a deployment is.
+    ///
+    /// # Panics
+    ///
+    /// If the deployment is not one of this fleet.
+    #[must_use]
+    pub fn condition(&self, deployment: DeploymentIndex, now: Duration) -> Condition {
+        let mut books = self.lock();
+        let in_flight = books.seat(deployment).in_flight;
+        books.health(deployment).condition(in_flight, now)
     }
 
     // A panic while the lock is held cannot leave the books half-written: every change is a single
@@ -79,20 +134,40 @@ impl Fleet {
 }
 
 impl Books {
-    pub(crate) fn in_flight(&self, deployment: DeploymentIndex) -> u32 {
-        self.in_flight[deployment.0 as usize]
+    pub(crate) fn expect_all(&self, members: &[Member]) {
+        assert!(
+            members.iter().all(|member| (member.deployment.0 as usize) < self.seats.len()),
+            "every member of a group is a deployment of its fleet"
+        );
+    }
+
+    pub(crate) fn seat(&self, deployment: DeploymentIndex) -> Seat {
+        self.seats[deployment.0 as usize]
+    }
+
+    pub(crate) fn health(&mut self, deployment: DeploymentIndex) -> &mut Health {
+        &mut self.health[deployment.0 as usize]
+    }
+
+    pub(crate) fn group(&mut self, index: usize) -> &mut GroupBook {
+        &mut self.groups[index]
+    }
+
+    /// Notes that a deployment is, or is no longer, told by its count alone.
+    pub(crate) fn set_calm(&mut self, deployment: DeploymentIndex, calm: bool) {
+        self.seats[deployment.0 as usize].calm = calm;
     }
 
     /// Counts one more request and returns the new count.
     pub(crate) fn take(&mut self, deployment: DeploymentIndex) -> u32 {
-        let count = &mut self.in_flight[deployment.0 as usize];
-        *count += 1;
-        *count
+        let seat = &mut self.seats[deployment.0 as usize];
+        seat.in_flight += 1;
+        seat.in_flight
     }
 
     pub(crate) fn give_back(&mut self, deployment: DeploymentIndex) {
-        let count = &mut self.in_flight[deployment.0 as usize];
-        debug_assert!(0 < *count, "a lease ends once");
-        *count = count.saturating_sub(1);
+        let seat = &mut self.seats[deployment.0 as usize];
+        debug_assert!(0 < seat.in_flight, "a lease ends once");
+        seat.in_flight = seat.in_flight.saturating_sub(1);
     }
 }

@@ -2,14 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
+use crate::budget::RetryBudget;
 use crate::dice::Dice;
 use crate::fleet::{Books, DeploymentIndex, Fleet};
+use crate::health::{Availability, HealthRules, Peers, Role};
 use crate::lease::Lease;
 use crate::load::{Weight, load};
 
 /// One deployment as a group sees it.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Member {
     /// The physical deployment, which other groups may share.
     pub deployment: DeploymentIndex,
@@ -17,13 +20,15 @@ pub struct Member {
     pub weight: Weight,
     /// Its level: members with a higher order are picked only when no member with a lower one can be.
     pub order: i64,
+    /// When it is rested, for requests of this group.
+    pub rules: Arc<HealthRules>,
 }
 
 impl Member {
-    /// A member of the first level.
+    /// A member of the first level, by the usual rules.
     #[must_use]
     pub fn new(deployment: DeploymentIndex, weight: Weight) -> Self {
-        Self { deployment, weight, order: 0 }
+        Self { deployment, weight, order: 0, rules: Arc::default() }
     }
 }
 
@@ -37,6 +42,24 @@ pub enum TieBreak {
     First,
 }
 
+/// The rules of a group as a whole.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct GroupRules {
+    /// What decides between members that are equally busy.
+    pub tie_break: TieBreak,
+    /// How many retries the group's requests may have together.
+    pub retry_budget: RetryBudget,
+    /// The share of first bytes, between 0 and 1, that come before a second attempt is worth while; `None`
+    /// where nobody asks.
+    pub hedge_quantile: Option<f64>,
+}
+
+impl From<TieBreak> for GroupRules {
+    fn from(tie_break: TieBreak) -> Self {
+        Self { tie_break, ..Self::default() }
+    }
+}
+
 /// What one pick needs to know.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Pick<'a> {
@@ -44,22 +67,37 @@ pub struct Pick<'a> {
     pub tried: &'a [DeploymentIndex],
     /// A random number, which breaks ties.
     pub dice: u64,
+    /// The time since a moment that is the same for all calls.
+    pub now: Duration,
+    /// Only members of a higher order than this, where a request has done with the lower ones.
+    pub above_order: Option<i64>,
+    /// Whether a deployment that rests may be picked where none else is left: the one whose rest ends first.
+    pub even_resting: bool,
 }
 
 /// Why no deployment could be picked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
-    /// The group has no members.
+    /// The group has no members, or none of a higher order.
     Empty,
-    /// The request has been on every member.
-    AllTried,
+    /// The request has been on every member that can be picked.
+    AllTried {
+        /// When the first of the others has rested; `None` where there are no others.
+        soonest: Option<Duration>,
+    },
+    /// Every member rests.
+    AllCooling {
+        /// When the first of them has rested.
+        soonest: Duration,
+    },
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Empty => "the group has no deployments",
-            Self::AllTried => "every deployment of the group was tried",
+            Self::AllTried { .. } => "every deployment of the group was tried",
+            Self::AllCooling { .. } => "every deployment of the group is cooling down",
         })
     }
 }
@@ -67,71 +105,257 @@ impl fmt::Display for Refusal {
 impl std::error::Error for Refusal {}
 
 /// Deployments that can answer the same requests.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Group {
-    fleet: Arc<Fleet>,
-    members: Box<[Member]>,
-    tie_break: TieBreak,
+    core: Arc<Core>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) fleet: Arc<Fleet>,
+    /// Its place among the fleet's groups.
+    pub(crate) index: usize,
+    pub(crate) members: Box<[Member]>,
+    pub(crate) rules: GroupRules,
 }
 
 impl Group {
-    pub(crate) fn new(fleet: Arc<Fleet>, members: Vec<Member>, tie_break: TieBreak) -> Self {
-        Self { fleet, members: members.into(), tie_break }
+    pub(crate) fn new(fleet: Arc<Fleet>, index: usize, members: Vec<Member>, rules: GroupRules) -> Self {
+        Self { core: Arc::new(Core { fleet, index, members: members.into(), rules }) }
+    }
+
+    /// This group with other members: what was learned of it, and its retry budget, are shared.
+    ///
+    /// # Panics
+    ///
+    /// If a member is not a deployment of the group's fleet.
+    #[must_use]
+    pub fn with_members(&self, members: Vec<Member>) -> Self {
+        self.core.fleet.lock().expect_all(&members);
+        Self::new(Arc::clone(&self.core.fleet), self.core.index, members, self.core.rules)
     }
 
     /// The members, in the order they were given.
     #[must_use]
     pub fn members(&self) -> &[Member] {
-        &self.members
+        &self.core.members
     }
 
     /// Takes a lease on the least busy deployment: chooses and counts under one lock.
     ///
-    /// Least busy is the lowest `(in flight + 1) / weight` within the lowest `order` that has an
-    /// untried member. N picks on equal idle deployments differ by at most 1, from any number of
-    /// threads.
+    /// Among the members that can be picked (untried, not resting) of the lowest `order`, those with a free place
+    /// go first, then the lowest `(in flight + 1) / weight`. N picks on equal idle deployments differ by at
+    /// most 1, from any number of threads. Attempts that failed fast still count in the score for a while, a low
+    /// success rate lowers the weight, and a deployment that comes back has few places first (see [`Fleet`]).
     ///
     /// # Errors
     ///
-    /// [`Refusal`] when the group is empty or `tried` holds every member.
+    /// [`Refusal`] when there is none.
     pub fn pick(&self, pick: &Pick<'_>) -> Result<Lease, Refusal> {
-        let mut books = self.fleet.lock();
-        let Some(chosen) = self.least_busy(&books, pick) else {
-            drop(books);
-            return Err(if self.members.is_empty() { Refusal::Empty } else { Refusal::AllTried });
+        let mut books = self.core.fleet.lock();
+        let chosen = match self.core.least_busy(&books, pick) {
+            Look::Chosen(chosen) => chosen,
+            Look::Nobody => {
+                drop(books);
+                return Err(match self.core.members.iter().any(|member| pick.allows_order(member.order)) {
+                    true => Refusal::AllTried { soonest: None },
+                    false => Refusal::Empty,
+                });
+            }
+            Look::Troubled => self.core.least_busy_in_trouble(&mut books, pick)?,
         };
-        let deployment = self.members[chosen].deployment;
+        let deployment = self.core.members[chosen].deployment;
         debug_assert!(!pick.tried.contains(&deployment));
         let in_flight = books.take(deployment);
+        let probe =
+            !books.seat(deployment).calm && books.health(deployment).picked(pick.now, pick.even_resting);
         drop(books);
-        Ok(Lease::new(Arc::clone(&self.fleet), deployment, chosen, in_flight))
+        let role = if probe { Role::Probe } else { Role::Plain };
+        Ok(Lease::new(Arc::clone(&self.core), chosen, in_flight, (pick.now, pick.dice, role)))
     }
 
-    fn least_busy(&self, books: &Books, pick: &Pick<'_>) -> Option<usize> {
-        let mut dice = Dice::new(pick.dice);
-        let mut chosen = None;
-        let (mut level, mut lowest, mut ties) = (i64::MAX, f64::INFINITY, 1);
-        for (index, member) in self.members.iter().enumerate() {
-            if level < member.order || (!pick.tried.is_empty() && pick.tried.contains(&member.deployment)) {
-                continue;
-            }
-            let load = load(books.in_flight(member.deployment), member.weight);
-            // Most members are busier than the best so far. Asking that first, before "less busy" and
-            // "as busy", takes a third off a scan of a loaded group (benches/pick.rs).
-            if lowest < load && member.order == level {
-                continue;
-            }
-            if chosen.is_none() || member.order < level || load < lowest {
-                chosen = Some(index);
-                (level, lowest, ties) = (member.order, load, 1);
-            } else if self.tie_break == TieBreak::Random {
-                // Reservoir sampling: the k-th of the ties takes the place with chance 1/k.
-                ties += 1;
-                if dice.below(ties) == 0 {
-                    chosen = Some(index);
-                }
+    /// Whether one more retry is within the group's budget; if so, it is taken.
+    #[must_use]
+    pub fn may_retry(&self, now: Duration) -> bool {
+        self.core.fleet.lock().group(self.core.index).retries.try_retry(now)
+    }
+
+    /// The time to a first byte below which the group's `hedge_quantile` of answers lie, as far as it is known.
+    #[must_use]
+    pub fn slow_first_byte(&self) -> Option<Duration> {
+        self.core.fleet.lock().group(self.core.index).first_byte.get()
+    }
+}
+
+/// What a look over the members found.
+enum Look {
+    Chosen(usize),
+    Nobody,
+    /// Some member is not told by its count alone.
+    Troubled,
+}
+
+/// The best member so far.
+struct Best<'a> {
+    chosen: Option<usize>,
+    level: i64,
+    is_full: bool,
+    load: f64,
+    ties: u32,
+    dice: Dice,
+    tie_break: &'a TieBreak,
+}
+
+impl Best<'_> {
+    fn see(&mut self, index: usize, level: i64, is_full: bool, load: f64) {
+        let (known, new) = ((self.level, self.is_full), (level, is_full));
+        if self.chosen.is_none() || new < known || (new == known && load < self.load) {
+            (self.chosen, self.ties) = (Some(index), 1);
+            (self.level, self.is_full, self.load) = (level, is_full, load);
+        } else if new == known && load == self.load && *self.tie_break == TieBreak::Random {
+            // Reservoir sampling: the k-th of the ties takes the place with chance 1/k.
+            self.ties += 1;
+            if self.dice.below(self.ties) == 0 {
+                self.chosen = Some(index);
             }
         }
-        chosen
+    }
+}
+
+impl Pick<'_> {
+    fn allows_order(&self, order: i64) -> bool {
+        self.above_order.is_none_or(|above| above < order)
+    }
+
+    fn was_tried(&self, deployment: DeploymentIndex) -> bool {
+        !self.tried.is_empty() && self.tried.contains(&deployment)
+    }
+}
+
+impl Core {
+    fn best(&self, pick: &Pick<'_>) -> Best<'_> {
+        Best {
+            chosen: None,
+            level: i64::MAX,
+            is_full: true,
+            load: f64::INFINITY,
+            ties: 1,
+            dice: Dice::new(pick.dice),
+            tie_break: &self.rules.tie_break,
+        }
+    }
+
+    /// The pick while nothing has failed lately: counts, weights and levels are all there is.
+    fn least_busy(&self, books: &Books, pick: &Pick<'_>) -> Look {
+        let mut best = self.best(pick);
+        for (index, member) in self.members.iter().enumerate() {
+            let seat = books.seat(member.deployment);
+            if !seat.calm {
+                return Look::Troubled;
+            }
+            if best.level < member.order
+                || !pick.allows_order(member.order)
+                || pick.was_tried(member.deployment)
+            {
+                continue;
+            }
+            let load = load(f64::from(seat.in_flight), member.weight.get());
+            // Most members are busier than the best so far. Asking that first, before "less busy" and
+            // "as busy", takes a third off a scan of a loaded group (benches/pick.rs).
+            if best.load < load && member.order == best.level {
+                continue;
+            }
+            best.see(index, member.order, false, load);
+        }
+        best.chosen.map_or(Look::Nobody, Look::Chosen)
+    }
+
+    /// The pick while some members rest, come back, or have failed.
+    fn least_busy_in_trouble(&self, books: &mut Books, pick: &Pick<'_>) -> Result<usize, Refusal> {
+        let peers = self.load_of_peers(books, pick.now);
+        let mut best = self.best(pick);
+        let mut resting = Resting::default();
+        let mut somebody_open = false;
+        for (index, member) in self.members.iter().enumerate() {
+            if !pick.allows_order(member.order) {
+                continue;
+            }
+            let tried = pick.was_tried(member.deployment);
+            let in_flight = books.seat(member.deployment).in_flight;
+            let health = books.health(member.deployment);
+            let calm = health.settle(pick.now);
+            let weight = member.weight.get();
+            let (is_full, load) = match health.availability(pick.now) {
+                Availability::Closed(until) => {
+                    resting.see(index, until, tried);
+                    continue;
+                }
+                Availability::Ready => (false, load(f64::from(in_flight), weight)),
+                Availability::Open => {
+                    let places = health.places(pick.now, &member.rules, peers * weight);
+                    let busy = f64::from(in_flight) + f64::from(health.phantoms());
+                    let is_full = places.is_some_and(|places| places <= in_flight);
+                    (is_full, load(busy, weight * health.weight_factor(pick.now)))
+                }
+            };
+            books.set_calm(member.deployment, calm);
+            somebody_open = true;
+            if !tried {
+                best.see(index, member.order, is_full, load);
+            }
+        }
+        match (best.chosen, resting.untried, resting.soonest) {
+            (Some(chosen), _, _) => Ok(chosen),
+            (None, Some((_, index)), _) if pick.even_resting => Ok(index),
+            (None, _, soonest) if somebody_open => Err(Refusal::AllTried { soonest }),
+            (None, _, Some(soonest)) => Err(Refusal::AllCooling { soonest }),
+            (None, _, None) => Err(Refusal::Empty),
+        }
+    }
+
+    /// Requests in flight for each unit of weight on the members that are open and not ramping.
+    fn load_of_peers(&self, books: &mut Books, now: Duration) -> f64 {
+        let (mut busy, mut weight) = (0.0, 0.0);
+        for member in &self.members {
+            let in_flight = books.seat(member.deployment).in_flight;
+            let health = books.health(member.deployment);
+            if health.availability(now) == Availability::Open && !health.is_ramping() {
+                busy += f64::from(in_flight);
+                weight += member.weight.get();
+            }
+        }
+        if weight == 0.0 { 0.0 } else { busy / weight }
+    }
+
+    /// How the others are, as far as it matters for resting one.
+    pub(crate) fn peers_of(&self, books: &mut Books, deployment: DeploymentIndex, now: Duration) -> Peers {
+        let mut resting = 0;
+        for member in self.members.iter().filter(|member| member.deployment != deployment) {
+            let closed = matches!(books.health(member.deployment).availability(now), Availability::Closed(_));
+            resting += usize::from(closed);
+        }
+        Peers { members: self.members.len(), resting }
+    }
+
+    pub(crate) fn no_peers(&self) -> Peers {
+        Peers { members: self.members.len(), resting: 0 }
+    }
+}
+
+/// The members that rest.
+#[derive(Default)]
+struct Resting {
+    /// When the first of them may be asked.
+    soonest: Option<Duration>,
+    /// The first of those that were not tried, with its place.
+    untried: Option<(Duration, usize)>,
+}
+
+impl Resting {
+    fn see(&mut self, index: usize, until: Duration, tried: bool) {
+        self.soonest = Some(self.soonest.map_or(until, |soonest| soonest.min(until)));
+        if !tried && self.untried.is_none_or(|(soonest, _)| until < soonest) {
+            self.untried = Some((until, index));
+        }
     }
 }

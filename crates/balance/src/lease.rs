@@ -1,25 +1,61 @@
 //! One place in flight, given back when dropped.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::fleet::{DeploymentIndex, Fleet};
+use crate::fleet::DeploymentIndex;
+use crate::group::Core;
+use crate::health::{Report, Role};
+use crate::outcome::{Outcome, Verdict};
 
 /// The right to have one request in flight on a deployment.
 ///
-/// The count goes down when the lease is dropped: at the last byte, an error, a cancelled task or a
-/// panic alike. A lease cannot be cloned and has no other end.
+/// The count goes down when the lease ends or is dropped: at the last byte, an error, a cancelled task or a
+/// panic alike, and once. A lease cannot be cloned.
 #[must_use = "dropping a lease ends it"]
 #[derive(Debug)]
 pub struct Lease {
-    fleet: Arc<Fleet>,
+    core: Arc<Core>,
     deployment: DeploymentIndex,
     member: usize,
     in_flight: u32,
+    started: Duration,
+    dice: u64,
+    role: Role,
+    /// Whether the place was given back.
+    over: bool,
 }
 
+/// How a lease ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending {
+    /// How the attempt ended.
+    pub outcome: Outcome,
+    /// False where the client is to blame although the outcome's kind says otherwise: a time limit of its own, or a
+    /// model that only it named. Then the deployment's health stays as it is.
+    pub counts: bool,
+    /// The status of the answer, for [`Cooldown::status`](crate::Cooldown::status).
+    pub status: Option<u16>,
+}
+
+impl From<Outcome> for Ending {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, counts: true, status: None }
+    }
+}
+
+/// The median time of a success in a group that has had none yet.
+const TYPICAL: Duration = Duration::from_secs(1);
+
 impl Lease {
-    pub(crate) fn new(fleet: Arc<Fleet>, deployment: DeploymentIndex, member: usize, in_flight: u32) -> Self {
-        Self { fleet, deployment, member, in_flight }
+    pub(crate) fn new(
+        core: Arc<Core>,
+        member: usize,
+        in_flight: u32,
+        (started, dice, role): (Duration, u64, Role),
+    ) -> Self {
+        let deployment = core.members[member].deployment;
+        Self { core, deployment, member, in_flight, started, dice, role, over: false }
     }
 
     /// The deployment the request is counted on.
@@ -34,15 +70,89 @@ impl Lease {
         self.member
     }
 
+    /// The level of the member that was picked.
+    #[must_use]
+    pub fn order(&self) -> i64 {
+        self.core.members[self.member].order
+    }
+
     /// The deployment's count right after the pick, this request included.
     #[must_use]
     pub fn in_flight_at_pick(&self) -> u32 {
         self.in_flight
     }
+
+    /// Whether this request shows if a deployment that rested is well again.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.role == Role::Probe
+    }
+
+    /// Notes that the answer has begun, and well: a probe need not wait for the last byte of a long stream.
+    pub fn answered(&mut self, now: Duration) {
+        // Nearly always there is nothing to note, and the lock is left alone.
+        if self.role != Role::Probe && self.core.rules.hedge_quantile.is_none() {
+            return;
+        }
+        let mut books = self.core.fleet.lock();
+        if let Some(quantile) = self.core.rules.hedge_quantile {
+            books.group(self.core.index).first_byte.add(now.saturating_sub(self.started), quantile);
+        }
+        if self.role == Role::Probe {
+            self.role = Role::Proved;
+            books.health(self.deployment).probe_answered(now, &self.core.members[self.member].rules);
+        }
+    }
+
+    /// Ends the lease and takes in how it ended; when that made the deployment rest, until when.
+    pub fn end(mut self, ending: impl Into<Ending>, now: Duration) -> Option<Duration> {
+        let ending = ending.into();
+        self.over = true;
+        let mut books = self.core.fleet.lock();
+        let books = &mut *books;
+        let in_flight = books.seat(self.deployment).in_flight;
+        books.give_back(self.deployment);
+        let well = ending.counts && ending.outcome == Outcome::Success;
+        if well {
+            let group = books.group(self.core.index);
+            group.typical.add(now.saturating_sub(self.started), 0.5);
+            group.retries.success(now);
+        }
+        let typical = books.group(self.core.index).typical.get().unwrap_or(TYPICAL);
+        let report = Report {
+            outcome: ending.outcome,
+            counts: ending.counts,
+            status: ending.status,
+            started: self.started,
+            now,
+            in_flight,
+            role: self.role,
+            typical,
+            rules: &self.core.members[self.member].rules,
+            peers: match ending.outcome.verdict() {
+                Verdict::Well if well => self.core.no_peers(),
+                _ => self.core.peers_of(books, self.deployment, now),
+            },
+            dice: self.dice,
+        };
+        let rested = books.health(self.deployment).report(&report);
+        if !well || self.role != Role::Plain {
+            let calm = books.health(self.deployment).settle(now);
+            books.set_calm(self.deployment, calm);
+        }
+        rested
+    }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.fleet.lock().give_back(self.deployment);
+        if self.over {
+            return;
+        }
+        let mut books = self.core.fleet.lock();
+        books.give_back(self.deployment);
+        if self.role == Role::Probe {
+            books.health(self.deployment).probe_abandoned();
+        }
     }
 }

@@ -31,6 +31,6 @@ impl Default for Weight {
 // +1 judges a deployment as it will be once this request is on it; without it, idle deployments of
 // weight 1 and 8 look alike (HAProxy, lb_fwlc.c). A true division, not a product with a reciprocal:
 // division rounds the exact quotient, so that 3/3 and 1/1 tie.
-pub(crate) fn load(in_flight: u32, weight: Weight) -> f64 {
-    (f64::from(in_flight) + 1.0) / weight.0
+pub(crate) fn load(busy: f64, weight: f64) -> f64 {
+    (busy + 1.0) / weight
 }

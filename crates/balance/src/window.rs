@@ -40,7 +40,6 @@ impl Window {
     }
 
     /// Forgets everything.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for the books, when a deployment starts anew"))]
     pub(crate) fn clear(&mut self) {
         *self = Self { second: self.second, ..Self::new() };
     }

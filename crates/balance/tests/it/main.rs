@@ -1,8 +1,13 @@
 //! What the heart promises, proved from outside: by enumeration, by properties, by threads, by chance.
 
+mod choices;
 mod model;
+mod virtual_load;
 
 mod every_history;
+mod every_trouble;
+mod health;
 mod properties;
+mod recovery;
 mod threads;
 mod ties;

@@ -43,6 +43,7 @@ impl World {
                     deployment: deployments[seat.deployment],
                     weight: Weight::new(f64::from(seat.weight)).expect("a plan's weights are positive"),
                     order: seat.order,
+                    rules: Arc::default(),
                 });
                 fleet.group(members.collect(), plan.tie_break)
             })
@@ -83,7 +84,7 @@ impl World {
             .map(|deployment| self.deployments[deployment])
             .collect();
         let plan = &self.plans[group];
-        match self.groups[group].pick(&Pick { tried: &tried, dice }) {
+        match self.groups[group].pick(&Pick { tried: &tried, dice, ..Pick::default() }) {
             Ok(lease) => {
                 let seat = lease.member();
                 assert!(winners.contains(&seat), "seat {seat} was picked, least busy are {winners:?}");
@@ -97,7 +98,8 @@ impl World {
                 Some(seat)
             }
             Err(refusal) => {
-                let expected = if plan.seats.is_empty() { Refusal::Empty } else { Refusal::AllTried };
+                let all_tried = Refusal::AllTried { soonest: None };
+                let expected = if plan.seats.is_empty() { Refusal::Empty } else { all_tried };
                 assert_eq!(winners, [0_usize; 0], "refused although a deployment is free");
                 assert_eq!(refusal, expected);
                 None

@@ -154,7 +154,7 @@ fn a_million_leases_that_end_in_every_way_leave_nothing_in_flight() {
                     let roll = numbers.next();
                     let tried: &[_] = if roll & 1 == 0 { &[] } else { &[b] };
                     let lease = groups[(roll >> 8) as usize % groups.len()]
-                        .pick(&Pick { tried, dice: numbers.next() })
+                        .pick(&Pick { tried, dice: numbers.next(), ..Pick::default() })
                         .expect("every group has a deployment besides the tried one");
                     match (roll >> 16) % 64 {
                         0 => {

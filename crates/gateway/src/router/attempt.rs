@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use leastbusy_balance::{Lease, Outcome};
+use leastbusy_balance::{Ending, Lease, Outcome, Phase};
 
 use super::deployment::Deployment;
 use super::observer::{AttemptEnd, AttemptStart};
@@ -14,7 +14,10 @@ use super::table::{ModelGroup, Table};
 pub(super) struct Attempt {
     table: Arc<Table>,
     group: usize,
-    lease: Lease,
+    /// `None` once it has ended.
+    lease: Option<Lease>,
+    member: usize,
+    in_flight: u32,
     number: u32,
     stream: bool,
     started: Instant,
@@ -23,23 +26,52 @@ pub(super) struct Attempt {
     bytes: u64,
     /// How an answer that arrives whole is to be judged.
     whole: Outcome,
-    over: bool,
+    /// Kinds of failure that are the client's own doing on this request.
+    excused: Excused,
+}
+
+/// Failures that say nothing of the deployment, because the client brought them about.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Excused {
+    /// The client set a time limit of its own.
+    pub(super) timeouts: bool,
+    /// The client alone named the model, through a wildcard.
+    pub(super) unknown_model: bool,
+}
+
+impl Excused {
+    fn covers(self, outcome: Outcome) -> bool {
+        match outcome {
+            Outcome::Timeout(Phase::FirstByte | Phase::Idle | Phase::Total) => self.timeouts,
+            Outcome::NotFound => self.unknown_model,
+            _ => false,
+        }
+    }
 }
 
 impl Attempt {
-    pub(super) fn begin(table: &Arc<Table>, group: usize, lease: Lease, number: u32, stream: bool) -> Self {
+    pub(super) fn begin(
+        table: &Arc<Table>,
+        group: usize,
+        (lease, started): (Lease, Instant),
+        number: u32,
+        stream: bool,
+        excused: Excused,
+    ) -> Self {
         let attempt = Self {
             table: Arc::clone(table),
             group,
-            lease,
+            member: lease.member(),
+            in_flight: lease.in_flight_at_pick(),
+            lease: Some(lease),
             number,
             stream,
-            started: Instant::now(),
+            started,
             first_byte: None,
             status: None,
             bytes: 0,
             whole: Outcome::Success,
-            over: false,
+            excused,
         };
         let start = attempt.start();
         attempt.table.observers().iter().for_each(|observer| observer.pre_call(&start));
@@ -47,7 +79,7 @@ impl Attempt {
     }
 
     pub(super) fn deployment(&self) -> &Deployment {
-        self.group().deployment(self.lease.member())
+        self.group().deployment(self.member)
     }
 
     pub(super) fn group(&self) -> &ModelGroup {
@@ -55,7 +87,7 @@ impl Attempt {
     }
 
     pub(super) fn member(&self) -> usize {
-        self.lease.member()
+        self.member
     }
 
     pub(super) fn started(&self) -> Instant {
@@ -68,6 +100,11 @@ impl Attempt {
         self.first_byte = Some(now - self.started);
         self.status = Some(status);
         self.whole = whole;
+        if whole == Outcome::Success
+            && let Some(lease) = &mut self.lease
+        {
+            lease.answered(self.table.since_start(now));
+        }
         now
     }
 
@@ -86,13 +123,25 @@ impl Attempt {
     }
 
     fn tell(&mut self, outcome: Outcome) {
-        self.over = true;
+        let Some(lease) = self.lease.take() else { return };
+        let now = Instant::now();
+        let ending = Ending { outcome, counts: !self.excused.covers(outcome), status: self.status };
+        if let Some(until) = lease.end(ending, self.table.since_start(now)) {
+            let rest = until.saturating_sub(self.table.since_start(now));
+            tracing::warn!(
+                deployment = self.deployment().id,
+                reason = outcome.name(),
+                status = self.status,
+                seconds = rest.as_secs_f64(),
+                "cooling down"
+            );
+        }
         let start = self.start();
         let end = AttemptEnd {
             outcome,
             status: self.status,
             first_byte: self.first_byte,
-            duration: self.started.elapsed(),
+            duration: now - self.started,
             bytes: self.bytes,
         };
         for observer in self.table.observers() {
@@ -109,10 +158,10 @@ impl Attempt {
             group: &group.name,
             deployment: &self.deployment().id,
             group_index: self.group,
-            member_index: self.lease.member(),
+            member_index: self.member,
             number: self.number,
             stream: self.stream,
-            in_flight: self.lease.in_flight_at_pick(),
+            in_flight: self.in_flight,
             at: self.started,
         }
     }
@@ -122,8 +171,6 @@ impl Drop for Attempt {
     // Whoever still holds an attempt that is not over is a request whose client has gone: hyper drops
     // its future or its body, and the lease with it.
     fn drop(&mut self) {
-        if !self.over {
-            self.tell(Outcome::ClientLeft);
-        }
+        self.tell(Outcome::ClientLeft);
     }
 }

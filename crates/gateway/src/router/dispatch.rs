@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use leastbusy_balance::{Outcome, Phase, Pick, Refusal};
 use tokio::time::Sleep;
 
-use super::attempt::Attempt;
+use super::attempt::{Attempt, Excused};
 use super::deployment::Deployment;
 use super::headers;
 use super::leased_body::LeasedBody;
@@ -145,9 +145,10 @@ impl Router {
     }
 
     pub(super) fn pick(&self, route: &Route<'_>, stream: bool) -> Result<Attempt, Refusal> {
-        let pick = Pick { dice: fastrand::u64(..), ..Pick::default() };
+        let now = Instant::now();
+        let pick = Pick { dice: fastrand::u64(..), now: self.table.since_start(now), ..Pick::default() };
         let lease = self.table.pick(route, &pick)?;
-        Ok(Attempt::begin(&self.table, route.group, lease, 1, stream))
+        Ok(Attempt::begin(&self.table, route.group, (lease, now), 1, stream, Excused::default()))
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::HeaderValue;
-use leastbusy_balance::{Fleet, Group, Lease, Member, Pick, Refusal, TieBreak, Weight};
+use leastbusy_balance::{Condition, Fleet, Group, Lease, Member, Pick, Refusal, Weight};
 
 use super::deployment::{Deployment, NotUsable, Place};
 use super::observer::Observer;
@@ -19,7 +20,6 @@ use crate::wildcard::Pattern;
 pub struct Table {
     fleet: Arc<Fleet>,
     counts: Counts,
-    tie_break: TieBreak,
     groups: Vec<ModelGroup>,
     deployments: Vec<Arc<Deployment>>,
     /// For each deployment, the group of it alone.
@@ -32,6 +32,8 @@ pub struct Table {
     listed: Vec<String>,
     origins: Vec<Arc<Origin>>,
     observers: Vec<Arc<dyn Observer>>,
+    /// The moment from which the heart's time is counted.
+    start: Instant,
 }
 
 /// The deployments that answer one model name.
@@ -135,7 +137,7 @@ impl Table {
                 member.deployment = counted_as;
             }
         }
-        (members != group.group.members()).then(|| self.fleet.group(members, self.tie_break))
+        (members != group.group.members()).then(|| group.group.with_members(members))
     }
 
     /// Names that a client may have meant: the one most like `model`, if any is like it.
@@ -181,6 +183,17 @@ impl Table {
     #[must_use]
     pub fn fleet(&self) -> &Arc<Fleet> {
         &self.fleet
+    }
+
+    /// A moment as the heart counts it.
+    pub(super) fn since_start(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.start)
+    }
+
+    /// How a deployment is now: its count, and whether requests go there.
+    #[must_use]
+    pub fn condition(&self, deployment: &Deployment) -> Condition {
+        self.fleet.condition(deployment.counted_as, self.since_start(Instant::now()))
     }
 
     pub(super) fn observers(&self) -> &[Arc<dyn Observer>] {
@@ -267,7 +280,6 @@ impl<'a> Builder<'a> {
         Ok(Table {
             fleet: self.fleet,
             counts: self.counts,
-            tie_break: self.config.router.tie_break,
             groups: self.groups,
             deployments: self.entries.into_iter().map(|entry| entry.deployment).collect(),
             direct,
@@ -277,6 +289,7 @@ impl<'a> Builder<'a> {
             listed: self.listed,
             origins: self.origins,
             observers: Vec::new(),
+            start: Instant::now(),
         })
     }
 

@@ -1,0 +1,394 @@
+//! One deployment's health: what its answers say, whether it rests, and how it comes back.
+
+mod condition;
+mod limit;
+mod log;
+mod ramp;
+mod rules;
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+pub use condition::{Condition, Cooldown, Standing};
+use limit::LearnedLimit;
+use log::{Counter, FailureLog};
+use ramp::Ramp;
+pub use rules::{HealthRules, Tolerance};
+
+use crate::dice::Dice;
+use crate::outcome::{Outcome, Verdict};
+use crate::window::Window;
+
+/// What is known of one deployment beside its count.
+#[derive(Debug)]
+pub(crate) struct Health {
+    /// Answers of the last ten seconds: those that show it works, and all that show anything.
+    answers: Window,
+    failures_in_a_row: u32,
+    /// Until when each failed attempt is still held against the deployment's score.
+    phantoms: BinaryHeap<Reverse<Duration>>,
+    log: FailureLog,
+    limit: Option<LearnedLimit>,
+    state: State,
+    /// How often in a row it failed again when it came back.
+    relapses: u32,
+    cause: Option<Cause>,
+}
+
+/// Whether requests go there.
+#[derive(Debug)]
+enum State {
+    Open,
+    /// Nothing before this moment; after it, one request that shows whether it is well.
+    Resting(Duration),
+    /// That one request is out; the rest before it ended at this moment.
+    Probing(Duration),
+    Ramping(Ramp),
+}
+
+/// Why it was rested last.
+#[derive(Debug, Clone, Copy)]
+struct Cause {
+    outcome: Outcome,
+    status: Option<u16>,
+}
+
+/// Whether a deployment may be picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Availability {
+    Open,
+    /// For one request, which becomes the probe.
+    Ready,
+    /// Not before this moment.
+    Closed(Duration),
+}
+
+/// How one lease ended.
+pub(crate) struct Report<'a> {
+    pub(crate) outcome: Outcome,
+    /// False where the outcome is the client's own doing, whatever its kind.
+    pub(crate) counts: bool,
+    pub(crate) status: Option<u16>,
+    pub(crate) started: Duration,
+    pub(crate) now: Duration,
+    /// The count with this request.
+    pub(crate) in_flight: u32,
+    /// What this request was to a deployment that comes back.
+    pub(crate) role: Role,
+    /// The median time of a success in this group.
+    pub(crate) typical: Duration,
+    pub(crate) rules: &'a HealthRules,
+    pub(crate) peers: Peers,
+    pub(crate) dice: u64,
+}
+
+/// What a request is to a deployment that comes back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// One of many.
+    Plain,
+    /// The one that shows whether it is well.
+    Probe,
+    /// The one that has shown it, and is not over yet.
+    Proved,
+}
+
+/// The other deployments of the group.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Peers {
+    /// Deployments in the group, this one included.
+    pub(crate) members: usize,
+    /// Others that rest or are being probed.
+    pub(crate) resting: usize,
+}
+
+/// Until an answer to a probe is there, those who wait for it look again after this long.
+const PROBE_PAUSE: Duration = Duration::from_millis(50);
+/// The longest time that a failure is held against the score.
+const HOLD_MAX: Duration = Duration::from_secs(30);
+/// linkerd's unified breaker: failures in a row, which sees a dead deployment with little traffic ...
+const FAILURES_IN_A_ROW: u32 = 5;
+/// ... or the share of this many answers, which sees one that fails now and then.
+const SAMPLES_MIN: u64 = 10;
+/// Answers that everybody is believed to have had, so that one failure of one does not say 0 %.
+const PRIOR: f64 = 5.0;
+/// What is left of the weight of a deployment that always fails.
+const WEIGHT_FLOOR: f64 = 0.02;
+/// A deployment that rests longer and longer still comes back to be asked this often: 2^20 seconds are 12 days.
+const DOUBLINGS_MAX: u32 = 20;
+
+impl Default for Health {
+    fn default() -> Self {
+        Self {
+            answers: Window::new(),
+            failures_in_a_row: 0,
+            phantoms: BinaryHeap::new(),
+            log: FailureLog::default(),
+            limit: None,
+            state: State::Open,
+            relapses: 0,
+            cause: None,
+        }
+    }
+}
+
+impl Health {
+    /// A deployment that has just joined a running fleet: probed and ramped like one that comes back.
+    pub(crate) fn joining(now: Duration) -> Self {
+        Self { state: State::Resting(now), ..Self::default() }
+    }
+
+    pub(crate) fn availability(&self, now: Duration) -> Availability {
+        match &self.state {
+            State::Open | State::Ramping(_) => Availability::Open,
+            State::Resting(until) if *until <= now => Availability::Ready,
+            State::Resting(until) => Availability::Closed(*until),
+            State::Probing(_) => Availability::Closed(now + PROBE_PAUSE),
+        }
+    }
+
+    /// Lets go of what time has done away with; true when nothing is left that a pick must look at.
+    pub(crate) fn settle(&mut self, now: Duration) -> bool {
+        while self.phantoms.peek().is_some_and(|Reverse(until)| *until <= now) {
+            self.phantoms.pop();
+        }
+        if self.limit.as_ref().is_some_and(|limit| limit.is_forgotten(now)) {
+            self.limit = None;
+        }
+        let (well, all) = self.answers.sums(now);
+        matches!(self.state, State::Open) && self.phantoms.is_empty() && self.limit.is_none() && well == all
+    }
+
+    /// Failed attempts that count in the score as if they were still there.
+    pub(crate) fn phantoms(&self) -> u32 {
+        u32::try_from(self.phantoms.len()).unwrap_or(u32::MAX)
+    }
+
+    /// What is left of the weight, by the success rate of the last ten seconds.
+    pub(crate) fn weight_factor(&mut self, now: Duration) -> f64 {
+        let (well, all) = self.answers.sums(now);
+        let rate = (well as f64 + PRIOR) / (all as f64 + PRIOR);
+        (rate * rate).max(WEIGHT_FLOOR)
+    }
+
+    pub(crate) fn is_ramping(&self) -> bool {
+        matches!(self.state, State::Ramping(_))
+    }
+
+    /// Requests at once that it may have without asking more of it than its peers; `None` for no bound.
+    pub(crate) fn places(&mut self, now: Duration, rules: &HealthRules, peers: f64) -> Option<u32> {
+        let limit = self.limit.as_ref().map(LearnedLimit::places);
+        if let State::Ramping(ramp) = &self.state {
+            if let Some(places) = ramp.places(now, rules.ramp_time, peers, limit) {
+                return Some(limit.map_or(places, |limit| limit.min(places)));
+            }
+            self.state = State::Open;
+            self.relapses = 0;
+        }
+        limit
+    }
+
+    /// A request was picked, even before the rest is over if it must; true when it is the probe.
+    pub(crate) fn picked(&mut self, now: Duration, even_resting: bool) -> bool {
+        match self.state {
+            State::Resting(until) if until <= now || even_resting => {
+                self.state = State::Probing(until);
+                true
+            }
+            State::Open | State::Resting(_) | State::Probing(_) | State::Ramping(_) => false,
+        }
+    }
+
+    /// The probe's answer has begun well.
+    pub(crate) fn probe_answered(&mut self, now: Duration, rules: &HealthRules) {
+        if !matches!(self.state, State::Probing(_)) {
+            return;
+        }
+        // What it answered before it rested says nothing of what it is now.
+        self.answers.clear();
+        self.failures_in_a_row = 0;
+        self.phantoms.clear();
+        if rules.ramp_time.is_zero() {
+            self.state = State::Open;
+            self.relapses = 0;
+        } else {
+            self.state = State::Ramping(Ramp::new(now));
+        }
+    }
+
+    /// The probe ended without an answer to judge by: the next request is the probe.
+    pub(crate) fn probe_abandoned(&mut self) {
+        if let State::Probing(until) = self.state {
+            self.state = State::Resting(until);
+        }
+    }
+
+    /// Takes in how a request ended; when that made the deployment rest, until when.
+    pub(crate) fn report(&mut self, report: &Report<'_>) -> Option<Duration> {
+        let verdict = if report.counts { report.outcome.verdict() } else { Verdict::Silent };
+        match verdict {
+            Verdict::Well => {
+                self.well(report);
+                // A policy may name even what a client is to blame for.
+                let named = |tolerance: &Tolerance| {
+                    report.outcome.class().is_some_and(|class| tolerance.by_class.get(class).is_some())
+                };
+                let watched = named(&report.rules.tolerance) || named(&report.rules.router_tolerance);
+                if watched && self.exceeds_tolerance(report, verdict) {
+                    self.send_to_rest(report, false)
+                } else {
+                    None
+                }
+            }
+            Verdict::Silent => {
+                if report.role == Role::Probe {
+                    self.probe_abandoned();
+                }
+                None
+            }
+            Verdict::Ill | Verdict::Gone | Verdict::Full | Verdict::Misconfigured => {
+                self.failed(report, verdict)
+            }
+        }
+    }
+
+    fn well(&mut self, report: &Report<'_>) {
+        if report.role == Role::Probe {
+            self.probe_answered(report.now, report.rules);
+        }
+        self.answers.add(report.now, 1, 1);
+        self.failures_in_a_row = 0;
+        if let Some(limit) = &mut self.limit {
+            limit.grow(report.in_flight);
+        }
+        if let State::Ramping(ramp) = &mut self.state
+            && (report.role != Role::Plain || ramp.covers(report.started))
+        {
+            ramp.success();
+        }
+    }
+
+    fn failed(&mut self, report: &Report<'_>, verdict: Verdict) -> Option<Duration> {
+        self.hold(report);
+        if matches!(verdict, Verdict::Ill | Verdict::Gone) {
+            self.answers.add(report.now, 0, 1);
+            self.failures_in_a_row += 1;
+        }
+        if verdict == Verdict::Full {
+            match &mut self.limit {
+                Some(limit) => limit.cut(report.in_flight, report.now),
+                None => self.limit = Some(LearnedLimit::new(report.in_flight, report.now)),
+            }
+        }
+        let relapse = match &mut self.state {
+            State::Probing(_) => report.role == Role::Probe,
+            State::Ramping(ramp) if report.role == Role::Proved || ramp.covers(report.started) => {
+                ramp.failure(report.now) && 0 < report.peers.others_available()
+            }
+            State::Open | State::Resting(_) | State::Ramping(_) => false,
+        };
+        if relapse {
+            self.relapses = (self.relapses + 1).min(DOUBLINGS_MAX);
+        } else if !self.exceeds_tolerance(report, verdict) {
+            return None;
+        }
+        self.send_to_rest(report, relapse)
+    }
+
+    fn send_to_rest(&mut self, report: &Report<'_>, relapse: bool) -> Option<Duration> {
+        let Some(rest) = self.rest(report, relapse) else {
+            self.probe_abandoned();
+            return None;
+        };
+        let mut until = report.now + rest;
+        if let State::Resting(known) = self.state {
+            until = until.max(known);
+        }
+        self.state = State::Resting(until);
+        self.cause = Some(Cause { outcome: report.outcome, status: report.status });
+        self.log.clear();
+        Some(until)
+    }
+
+    /// Failing fast must not look idle: the attempt stays in the score for as long as a success would have.
+    fn hold(&mut self, report: &Report<'_>) {
+        let until = report.started + report.typical.min(HOLD_MAX);
+        if report.now < until {
+            self.phantoms.push(Reverse(until));
+        }
+    }
+
+    fn exceeds_tolerance(&mut self, report: &Report<'_>, verdict: Verdict) -> bool {
+        let rules = report.rules;
+        if !rules.cooldowns {
+            return false;
+        }
+        let Some(class) = report.outcome.class() else { return false };
+        let alone = report.peers.members == 1;
+        let explicit = match (&rules.tolerance, &rules.router_tolerance) {
+            (own, _) if own.by_class.get(class).is_some() => {
+                own.by_class.get(class).zip(Some(Counter::Class(class)))
+            }
+            // LiteLLM: a bare number of the deployment's own never rests the only one there is.
+            (own, _) if own.any.is_some() => match alone {
+                true => return false,
+                false => own.any.zip(Some(Counter::Any)),
+            },
+            (_, router) if router.by_class.get(class).is_some() => {
+                router.by_class.get(class).zip(Some(Counter::Class(class)))
+            }
+            (_, router) => router.any.zip(Some(Counter::Any)),
+        };
+        if let Some((tolerated, counter)) = explicit {
+            return self.log.exceeds(counter, tolerated, report.now, rules.failure_window);
+        }
+        let others = report.peers.others_available();
+        match verdict {
+            Verdict::Full => !alone,
+            Verdict::Ill if report.outcome.retry_after().is_some() => 0 < others,
+            Verdict::Misconfigured | Verdict::Gone => 0 < others,
+            Verdict::Ill => 0 < others && report.peers.may_eject() && self.is_failing(report.now),
+            Verdict::Well | Verdict::Silent => false,
+        }
+    }
+
+    fn is_failing(&mut self, now: Duration) -> bool {
+        let (well, all) = self.answers.sums(now);
+        FAILURES_IN_A_ROW <= self.failures_in_a_row || (SAMPLES_MIN <= all && well * 2 < all)
+    }
+
+    /// How long it rests; `None` where a setting says that it does not.
+    fn rest(&self, report: &Report<'_>, relapse: bool) -> Option<Duration> {
+        let rules = report.rules;
+        let asked = report.outcome.retry_after().filter(|_| !rules.max_retry_after.is_zero());
+        let asked = asked.map(|asked| asked.min(rules.max_retry_after));
+        let base = match (rules.cooldown_time, asked) {
+            (Some(own), _) => own,
+            (None, Some(asked)) if !(relapse && asked.is_zero()) => asked,
+            (None, _) => rules.default_cooldown_time,
+        };
+        if base.is_zero() || !rules.cooldowns {
+            return None;
+        }
+        if self.relapses == 0 {
+            return Some(base);
+        }
+        // 20 % of jitter either way, so that instances and deployments that fell together come back apart.
+        let jitter = 0.8 + 0.4 * Dice::new(report.dice).unit();
+        let doubled = base.as_secs_f64() * f64::from(1_u32 << self.relapses) * jitter;
+        Some(Duration::from_secs_f64(doubled.min(rules.max_cooldown_time.max(base).as_secs_f64())))
+    }
+}
+
+impl Peers {
+    fn others_available(self) -> usize {
+        self.members - 1 - self.resting.min(self.members - 1)
+    }
+
+    /// At most half of a group is rested for failing now and then, as Envoy and linkerd do: beyond that it is
+    /// more likely the requests than the deployments.
+    fn may_eject(self) -> bool {
+        (self.resting + 1) * 2 <= self.members || self.resting == 0
+    }
+}
