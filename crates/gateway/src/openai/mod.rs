@@ -16,6 +16,7 @@ mod scan;
 mod sse;
 mod text;
 mod upstream_body;
+mod upstream_error;
 
 pub use bad_request::BadRequest;
 pub use error::{ApiError, MAX_QUOTED_CHARS, UpstreamTimeout};
@@ -28,3 +29,4 @@ pub use rewrite::{DefaultParams, SPLIT_BYTES, rewrite};
 pub use scan::{MAX_BODY_BYTES, MAX_DEPTH, MAX_FIELDS, scan};
 pub use sse::SseWatch;
 pub use upstream_body::UpstreamBody;
+pub use upstream_error::UpstreamError;

@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
@@ -174,7 +174,8 @@ fn answer(
 ) -> Response<LeasedBody> {
     let Exchange { response, checkout } = exchange;
     let (mut parts, body): (_, Incoming) = response.into_parts();
-    let answered = attempt.answered(parts.status.as_u16(), classify::outcome(parts.status, &parts.headers));
+    let whole = classify::outcome(parts.status, &parts.headers, SystemTime::now);
+    let answered = attempt.answered(parts.status.as_u16(), whole);
     let events = is_event_stream(&parts.headers).then(SseWatch::default);
     headers::to_client(&mut parts.headers);
     parts.version = http::Version::HTTP_11;

@@ -1,6 +1,6 @@
 //! Asking a deployment whether it is up, without giving it work.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method, StatusCode};
 use leastbusy_balance::Outcome;
@@ -44,7 +44,7 @@ impl Router {
         match send::send(self.pool(), target, &limits, attempt.started().into(), &mut timer).await {
             Ok(exchange) => {
                 let status = exchange.response.status();
-                attempt.end(classify::outcome(status, exchange.response.headers()));
+                attempt.end(classify::outcome(status, exchange.response.headers(), SystemTime::now));
                 Probe { healthy: shows_life(status), seen: status.to_string() }
             }
             Err(error) => {
