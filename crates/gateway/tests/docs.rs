@@ -4,11 +4,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use leastbusy_balance::Outcome;
+use http::{HeaderMap, StatusCode};
+use leastbusy_balance::{Blame, Outcome, Phase, Remedy, Verdict};
 use leastbusy_gateway::config::{Config, Deployment};
 use leastbusy_gateway::openai::endpoint::ENDPOINTS;
 use leastbusy_gateway::router::Table;
 use leastbusy_gateway::telemetry::metrics::Metrics;
+use leastbusy_gateway::upstream::classify;
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("this crate lies in crates/")
@@ -65,6 +67,105 @@ fn the_page_about_metrics_names_none_that_is_not_there() {
     });
     let gone: Vec<_> = named.filter(|name| !there.contains(*name)).collect();
     assert_eq!(gone, [""; 0]);
+}
+
+/// The cells of a table's rows, from the table whose first column has this heading.
+fn table<'a>(paper: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+    let mut lines = paper.lines().skip_while(|line| !line.starts_with(&format!("| {heading} |")));
+    assert!(lines.next().is_some(), "a table of `{heading}`");
+    let rows = lines.skip(1).take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect()).collect()
+}
+
+/// One outcome of each kind.
+fn outcomes() -> Vec<Outcome> {
+    let timeouts = [Phase::Connect, Phase::FirstByte, Phase::Idle, Phase::Total].map(Outcome::Timeout);
+    let mut outcomes = vec![
+        Outcome::Success,
+        Outcome::RateLimited { retry_after: None },
+        Outcome::Authentication,
+        Outcome::NotFound,
+        Outcome::ConnectionFailed,
+        Outcome::BrokenAnswer,
+        Outcome::ServerError,
+        Outcome::BadGateway,
+        Outcome::Overloaded { retry_after: None },
+        Outcome::BadRequest,
+        Outcome::ContextWindow,
+        Outcome::ContentPolicy,
+        Outcome::ClientLeft,
+        Outcome::GatewayLimit,
+        Outcome::HedgeLost,
+    ];
+    outcomes.extend(timeouts);
+    outcomes.sort_by_key(|outcome| outcome.kind());
+    let names: Vec<_> = outcomes.iter().map(|outcome| outcome.name()).collect();
+    assert_eq!(names, Outcome::KINDS);
+    outcomes
+}
+
+#[test]
+fn the_page_about_reliability_says_of_each_outcome_what_the_code_says() {
+    let page = paper("docs/reliability.md");
+    let said: Vec<[String; 4]> = table(&page, "outcome")
+        .iter()
+        .map(|row| [row[0], row[2], row[3], row[4]].map(str::to_owned))
+        .collect();
+    let true_of = |outcome: Outcome| {
+        let blame = match outcome.blame() {
+            Blame::Nobody => "nobody",
+            Blame::Client => "client",
+            Blame::Deployment => "deployment",
+            Blame::Gateway => "gateway",
+        };
+        let remedy = match outcome.remedy() {
+            Remedy::None => "none",
+            Remedy::OtherGroup => "other group",
+            Remedy::OtherDeployment => "other deployment",
+            Remedy::Again => "again",
+        };
+        let verdict = match outcome.verdict() {
+            Verdict::Well => "well",
+            Verdict::Silent => "silent",
+            Verdict::Ill => "ill",
+            Verdict::Gone => "gone",
+            Verdict::Full => "full",
+            Verdict::Misconfigured => "misconfigured",
+        };
+        [format!("`{}`", outcome.name()), blame.to_owned(), remedy.to_owned(), verdict.to_owned()]
+    };
+    assert_eq!(said, outcomes().into_iter().map(true_of).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_page_about_reliability_gives_each_status_its_outcome() {
+    let page = paper("docs/reliability.md");
+    let rows = table(&page, "status");
+    let by_name = |wanted: &str| {
+        let row = rows.iter().find(|row| row[0].split(", ").any(|status| status == wanted));
+        row.map(|row| row[1])
+    };
+    for number in 200..600 {
+        let status = StatusCode::from_u16(number).expect("three digits");
+        let outcome = classify::outcome(status, &HeaderMap::new(), std::time::SystemTime::now);
+        let rest = ["below 400", "every other 4xx", "every other 5xx"][usize::from(number / 100).max(3) - 3];
+        let said = by_name(&number.to_string()).or_else(|| by_name(rest));
+        assert_eq!(said, Some(&*format!("`{}`", outcome.name())), "{number}");
+    }
+}
+
+#[test]
+fn the_page_about_reliability_gives_each_code_its_outcome() {
+    let page = paper("docs/reliability.md");
+    for (heading, codes) in
+        [("code or type", &classify::CODES[..]), ("code or type of an event", &classify::EVENT_TYPES)]
+    {
+        let true_of: Vec<_> = codes
+            .iter()
+            .map(|(code, outcome)| [format!("`{code}`"), format!("`{}`", outcome.name())])
+            .collect();
+        assert_eq!(table(&page, heading), true_of, "{heading}");
+    }
 }
 
 #[test]
