@@ -18,6 +18,15 @@ pub enum AzurePath {
     Account,
 }
 
+/// Whether the streams of an endpoint say when their answer is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// By `[DONE]`, a finish reason or a last event. One that ends without it broke off.
+    Told,
+    /// Not in a way that all servers share: it is whole when it ends.
+    Untold,
+}
+
 /// One endpoint of the OpenAI API.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -27,12 +36,24 @@ pub struct Endpoint {
     pub body: BodyFormat,
     /// Where Azure keeps it.
     pub azure: AzurePath,
+    /// Whether its streams say when their answer is whole.
+    pub stream_end: StreamEnd,
     /// Whether `/v2/{path}` leads here too (Cohere's and Jina's rerank).
     pub v2: bool,
 }
 
 const fn json(path: &'static str) -> Endpoint {
-    Endpoint { path, body: BodyFormat::Json, azure: AzurePath::Deployment, v2: false }
+    Endpoint {
+        path,
+        body: BodyFormat::Json,
+        azure: AzurePath::Deployment,
+        stream_end: StreamEnd::Untold,
+        v2: false,
+    }
+}
+
+const fn text(path: &'static str) -> Endpoint {
+    Endpoint { stream_end: StreamEnd::Told, ..json(path) }
 }
 
 const fn multipart(path: &'static str) -> Endpoint {
@@ -41,10 +62,10 @@ const fn multipart(path: &'static str) -> Endpoint {
 
 /// Every endpoint that is balanced over deployments.
 pub static ENDPOINTS: [Endpoint; 10] = [
-    json("chat/completions"),
-    json("completions"),
+    text("chat/completions"),
+    text("completions"),
     json("embeddings"),
-    Endpoint { azure: AzurePath::Account, ..json("responses") },
+    Endpoint { azure: AzurePath::Account, ..text("responses") },
     json("moderations"),
     json("images/generations"),
     json("audio/speech"),

@@ -8,6 +8,7 @@ pub mod endpoint;
 mod error;
 mod extras;
 mod fields;
+mod finish_reason;
 mod form_params;
 mod head;
 mod multipart;
@@ -29,6 +30,6 @@ pub use multipart::{FormHead, FormReader, MAX_BOUNDARY_BYTES, MAX_PART_HEADER_BY
 pub use opening::{Look, MAX_PREAMBLE_BYTES, Opening, StreamFailure};
 pub use rewrite::{DefaultParams, SPLIT_BYTES, rewrite};
 pub use scan::{MAX_BODY_BYTES, MAX_DEPTH, MAX_FIELDS, scan};
-pub use sse::SseWatch;
+pub use sse::{Ending, SseWatch};
 pub use upstream_body::UpstreamBody;
 pub use upstream_error::UpstreamError;

@@ -4,7 +4,7 @@ use super::*;
 fn watched(stream: &str) -> SseWatch {
     let mut whole = SseWatch::new();
     whole.push(stream.as_bytes());
-    let state = |watch: &SseWatch| (watch.is_done(), watch.gap().is_empty(), watch.gap());
+    let state = |watch: &SseWatch| (watch.is_done(), watch.ending(), watch.gap());
     for cut in 0..=stream.len() {
         let mut watch = SseWatch::new();
         watch.push(&stream.as_bytes()[..cut]);
@@ -75,5 +75,60 @@ fn the_gap_closes_what_is_open() {
         assert_eq!(watch.gap(), gap, "{stream:?}");
         watch.push(gap.as_bytes());
         assert_eq!(watch.gap(), "", "{stream:?} with its gap");
+    }
+}
+
+#[test]
+fn an_answer_is_whole_when_the_stream_says_so() {
+    for (stream, ending) in [
+        // Chats and completions.
+        ("data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\n", Ending::Finished),
+        ("data: {\"choices\":[{\"text\":\"\", \"finish_reason\": \"length\"}]}", Ending::Finished),
+        ("data: {\"choices\":[{\"finish_reason\":null}]}\n\ndata: [DONE]\n\n", Ending::Finished),
+        ("data: {\"choices\":[{\"delta\":{\"content\":\"x\"},\"finish_reason\":null}]}\n\n", Ending::Open),
+        (
+            "data: {\"choices\":[{\"delta\":{\"content\":\"\\\"finish_reason\\\":\\\"stop\\\"\"}}]}\n\n",
+            Ending::Open,
+        ),
+        // Responses.
+        ("event: response.completed\ndata: {}\n\n", Ending::Finished),
+        ("event:response.incomplete\r\ndata: {}\r\n\r\n", Ending::Finished),
+        ("event: response.completed", Ending::Finished),
+        ("event: response.failed\ndata: {}\n\n", Ending::Failed),
+        ("event: response.completed.not\ndata: {}\n\n", Ending::Open),
+        ("event: response.incomplete!\ndata: {}\n\n", Ending::Open),
+        (
+            "event: response.output_text.delta\ndata: {\"delta\":\"event: response.completed\"}\n\n",
+            Ending::Open,
+        ),
+        ("", Ending::Open),
+        (": ping\n\n", Ending::Open),
+    ] {
+        let watch = watched(stream);
+        assert_eq!(watch.ending(), ending, "{stream:?}");
+        assert_eq!(watch.ended_properly(), ending == Ending::Finished, "{stream:?}");
+    }
+}
+
+#[test]
+fn an_error_of_the_upstreams_own_is_seen() {
+    for stream in [
+        "data: {\"error\":{\"message\":\"m\"}}\n\n",
+        "data:{ \"error\" : {\"message\":\"m\"}}\n\n",
+        "data: {\"error\": \"out of memory\"}\n\n",
+        "event: error\ndata: {\"type\":\"overloaded_error\"}\n\n",
+        "data: {\"choices\":[{\"delta\":{},\"finish_reason\":\"error\"}]}\n\n",
+        "data: {\"error\":{\"message\":\"m\"}}\n\ndata: [DONE]\n\n",
+        "data: {\"error\":{\"message\":\"m\"}}",
+    ] {
+        assert_eq!(watched(stream).ending(), Ending::Failed, "{stream:?}");
+    }
+    for stream in [
+        "data: {\"error\":null,\"choices\":[]}\n\n",
+        "data: {\"errors\":{}}\n\n",
+        "data: \"error\":{}\n\n",
+        "data: {\"x\":\"error\"}\n\n",
+    ] {
+        assert_eq!(watched(stream).ending(), Ending::Open, "{stream:?}");
     }
 }
