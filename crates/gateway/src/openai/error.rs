@@ -175,6 +175,31 @@ impl ApiError {
         Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
     }
 
+    /// 504: the request as a whole, with its retries, waits and fallbacks, took longer than `limit`.
+    #[must_use]
+    pub fn deadline(model: &str, limit: Duration) -> Self {
+        let message = format!(
+            "Timeout: no deployment gave an answer for `{}` within {}, other attempts included. Try again, ask \
+             for less, or raise `timeout` or `total_timeout`.",
+            quoted(model),
+            seconds(limit)
+        );
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", message)
+    }
+
+    /// 429: every deployment of the group is cooling down, the first of them for another `soonest`.
+    #[must_use]
+    pub fn all_cooling(model: &str, soonest: Duration) -> Self {
+        let wait = whole_seconds(soonest);
+        let message = format!(
+            "No deployment of `{}` is available: all are cooling down. Try again in {wait} second{}.",
+            quoted(model),
+            if wait == 1 { "" } else { "s" }
+        );
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "all_deployments_in_cooldown", message)
+            .with_retry_after(soonest)
+    }
+
     /// 503: every deployment of the group is as busy as it may be, or the gateway itself is.
     #[must_use]
     pub fn overloaded(model: &str, wait: Duration) -> Self {
@@ -189,7 +214,7 @@ impl ApiError {
     /// The value of `retry-after`: whole seconds, rounded up, at least 1.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
-        self.retry_after.map(|wait| (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
+        self.retry_after.map(whole_seconds)
     }
 
     /// The body, `{"error":{"message","type","param","code"}}`.
@@ -263,6 +288,11 @@ fn quoted(text: &str) -> String {
         quoted.push('…');
     }
     quoted
+}
+
+/// Rounded up, so that whoever waits so long is not early; at least 1.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 fn seconds(duration: Duration) -> String {

@@ -39,6 +39,8 @@ fn each_case_has_its_status_and_type() {
         (ApiError::upstream_connection("m"), 502, "upstream_connection_error"),
         (ApiError::upstream_broke_off("m"), 502, "upstream_connection_error"),
         (ApiError::upstream_timeout("m", total, second), 504, "timeout"),
+        (ApiError::deadline("m", second), 504, "timeout"),
+        (ApiError::all_cooling("m", second), 429, "all_deployments_in_cooldown"),
         (ApiError::overloaded("m", second), 503, "service_unavailable_error"),
     ] {
         assert_eq!((error.status.as_u16(), error.kind), (status, kind), "{error}");
@@ -61,6 +63,33 @@ fn a_timeout_names_the_limit_and_its_setting() {
         "Timeout: a deployment of `m` did not begin to answer within 1.5 s. Try again, ask for less, or raise \
          `timeout` or `first_byte_timeout`."
     );
+}
+
+#[test]
+fn a_deadline_names_its_setting() {
+    assert_eq!(
+        ApiError::deadline("m", Duration::from_secs(30)).message,
+        "Timeout: no deployment gave an answer for `m` within 30 s, other attempts included. Try again, ask for \
+         less, or raise `timeout` or `total_timeout`."
+    );
+}
+
+#[test]
+fn a_group_that_cools_down_says_how_long_it_still_does() {
+    for (milliseconds, wait) in
+        [(0, "1 second"), (900, "1 second"), (1001, "2 seconds"), (60_000, "60 seconds")]
+    {
+        let error = ApiError::all_cooling("m", Duration::from_millis(milliseconds));
+        assert_eq!(
+            error.message,
+            format!("No deployment of `m` is available: all are cooling down. Try again in {wait}.")
+        );
+        assert_eq!(
+            error.retry_after_seconds().map(|seconds| seconds.to_string()).as_deref(),
+            wait.split(' ').next()
+        );
+    }
+    assert_eq!(ApiError::all_cooling("m", Duration::MAX).retry_after_seconds(), Some(u64::MAX));
 }
 
 #[test]
