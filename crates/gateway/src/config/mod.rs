@@ -39,6 +39,7 @@ mod load;
 mod mask;
 mod overrides;
 mod read;
+mod reliability;
 mod secret;
 mod source;
 #[cfg(test)]
@@ -47,8 +48,9 @@ mod tree;
 
 pub use environment::Environment;
 pub use finding::{Finding, LoadError, Path, Place, Severity};
-pub use leastbusy_balance::TieBreak;
+pub use leastbusy_balance::{ByClass, ErrorClass, TieBreak};
 pub use load::{Loaded, load, parse};
+pub use reliability::{Cooldown, DeploymentCooldown, Fallbacks, Hedge, Retries, RetryPolicy, WhenAllCooling};
 pub use secret::Secret;
 
 /// Everything the gateway needs to know before it starts.
@@ -101,6 +103,10 @@ pub struct Deployment {
     pub order: i64,
     /// Time limits that differ from the router's.
     pub timeouts: Timeouts,
+    /// `num_retries` of requests that reach this deployment first; 0 to 1000, `None` takes the router's.
+    pub num_retries: Option<u32>,
+    /// When it rests, where that differs from the router's.
+    pub cooldown: DeploymentCooldown,
     /// Headers added to every request to this deployment.
     pub extra_headers: Vec<(http::HeaderName, http::HeaderValue)>,
     /// Body fields for requests that do not bring their own: `temperature`, `max_tokens`, `extra_body.*`, ...
@@ -128,6 +134,8 @@ impl Deployment {
             weight: 1.0,
             order: 0,
             timeouts: Timeouts::default(),
+            num_retries: None,
+            cooldown: DeploymentCooldown::default(),
             extra_headers: Vec::new(),
             default_params: serde_json::Map::new(),
             model_info: serde_json::Map::new(),
@@ -165,13 +173,21 @@ impl Timeouts {
     pub const DEFAULT_CONNECT: Duration = Duration::from_secs(10);
 }
 
-/// `router_settings`: how a deployment is chosen and how long an attempt may take.
+/// `router_settings`: how a deployment is chosen, how long an attempt may take, and what happens when it fails.
 #[derive(Debug, Clone, Default)]
 pub struct RouterSettings {
     /// What decides between equally busy deployments.
     pub tie_break: TieBreak,
     /// Time limits for all deployments.
     pub timeouts: Timeouts,
+    /// How often a request is tried again.
+    pub retries: Retries,
+    /// The model groups that take over.
+    pub fallbacks: Fallbacks,
+    /// When a deployment rests and how it returns.
+    pub cooldown: Cooldown,
+    /// When a second attempt starts beside a slow one.
+    pub hedge: Hedge,
 }
 
 /// `general_settings`: the door, its limits, and how the process runs.
