@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
+
+use crate::openai::{Collector, Pieces};
 
 /// A client's body, within `max_request_size_mb` and `body_read_timeout`.
 #[derive(Debug)]
@@ -33,9 +35,6 @@ impl End {
         self.0.load(Ordering::Relaxed)
     }
 }
-
-/// A declared length is a client's word: memory is set aside for this much of it before it has arrived.
-const DECLARED_BYTES_TRUSTED: usize = 1024 * 1024;
 
 /// Why a body could not be taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -64,23 +63,21 @@ impl Intake {
         }
     }
 
-    /// The whole body in one piece; not copied when it arrived as one.
-    pub(super) async fn whole(&mut self) -> Result<Bytes, IntakeError> {
+    /// The whole body, in the pieces it arrived in.
+    pub(super) async fn whole(&mut self) -> Result<Pieces, IntakeError> {
         let declared = self.body.size_hint().lower();
         if declared > self.limit as u64 {
             return Err(IntakeError::TooLarge { limit: self.limit });
         }
-        let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
-        let Some(second) = self.next().await? else { return Ok(first) };
-        let here = first.len() + second.len();
-        let declared = usize::try_from(declared).unwrap_or(usize::MAX).min(DECLARED_BYTES_TRUSTED);
-        let mut whole = BytesMut::with_capacity(declared.max(here));
-        whole.extend_from_slice(&first);
-        whole.extend_from_slice(&second);
+        let Some(first) = self.next().await? else { return Ok(Bytes::new().into()) };
+        let Some(second) = self.next().await? else { return Ok(first.into()) };
+        let mut whole = Collector::default();
+        whole.push(first);
+        whole.push(second);
         while let Some(piece) = self.next().await? {
-            whole.extend_from_slice(&piece);
+            whole.push(piece);
         }
-        Ok(whole.freeze())
+        Ok(whole.finish())
     }
 
     /// The next piece, or `None` at the end.

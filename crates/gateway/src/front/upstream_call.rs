@@ -51,7 +51,7 @@ impl Door {
             route: self.route(&head.model)?,
             stream: head.stream,
             timeouts: timeouts(&head.extras, &parts.headers)?,
-            content: Content::Json { body: body.clone(), fields: &head.fields },
+            content: Content::Json { body: &body, fields: &head.fields },
             headers: &parts.headers,
         };
         Ok(self.router().dispatch(call, facts).await?.map(Body::Leased))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::bad_request::BadRequest;
-use super::{Field, Kind};
+use super::{Field, Kind, Pieces};
 
 /// The longest time limit that counts; a longer one is taken as this. A year, so that adding it to
 /// the present time cannot overflow.
@@ -62,13 +62,13 @@ pub(crate) fn time_limit(number: &str) -> Option<Duration> {
 
 /// A number of seconds; `null` is none.
 pub(super) fn seconds(
-    body: &[u8],
+    body: &Pieces,
     field: &Field,
     param: &'static str,
 ) -> Result<Option<Duration>, BadRequest> {
     match field.kind() {
         Kind::Null => Ok(None),
-        Kind::Number => std::str::from_utf8(&body[field.value()])
+        Kind::Number => std::str::from_utf8(&body.get(field.value()))
             .ok()
             .and_then(time_limit)
             .map(Some)

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use super::pieces::Pieces;
 use super::text;
 
 /// Top-level fields that need no allocation; OpenAI's own chat API has about 35, a request rarely 10.
@@ -71,17 +72,14 @@ impl Field {
         self.kind
     }
 
-    /// The name as it stands between the quotes of `body`; `None` when it holds escapes.
-    pub(super) fn plain_name<'a>(&self, body: &'a [u8]) -> Option<&'a [u8]> {
-        (!self.key_has_escapes).then(|| &body[self.key.0 as usize + 1..self.key.1 as usize - 1])
-    }
-
     /// Calls `look` with the field's name, escapes resolved. A name with an unpaired surrogate is no
     /// text and gives `None`.
-    pub(super) fn with_name<T>(&self, body: &[u8], look: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
-        match self.plain_name(body) {
-            Some(name) => look(name),
-            None => look(text::unescape(&body[self.key()])?.as_bytes()),
+    pub(super) fn with_name<T>(&self, body: &Pieces, look: impl FnOnce(&[u8]) -> Option<T>) -> Option<T> {
+        let key = self.key();
+        if self.key_has_escapes {
+            look(text::unescape(&body.get(key))?.as_bytes())
+        } else {
+            look(&body.get(key.start + 1..key.end - 1))
         }
     }
 }
@@ -125,7 +123,7 @@ impl Fields {
 
     /// The first field with this name, however the body spells it (`"mod\u0065l"` is `model`).
     #[must_use]
-    pub fn get(&self, body: &[u8], name: &str) -> Option<&Field> {
+    pub fn get(&self, body: &Pieces, name: &str) -> Option<&Field> {
         let is_it = |found: &[u8]| (found == name.as_bytes()).then_some(());
         self.as_slice().iter().find(|field| field.with_name(body, is_it).is_some())
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::bad_request::BadRequest;
 use super::extras::{self, Extras};
-use super::{Field, Fields, Kind, scan, text};
+use super::{Field, Fields, Kind, Pieces, scan, text};
 
 /// Length of the longest model name a client may send, in bytes.
 pub const MAX_MODEL_BYTES: usize = 256;
@@ -27,7 +27,7 @@ impl<'a> RequestHead<'a> {
     ///
     /// # Errors
     /// Every [`BadRequest`] that a JSON body can give.
-    pub fn read(body: &'a [u8]) -> Result<Self, BadRequest> {
+    pub fn read(body: &'a Pieces) -> Result<Self, BadRequest> {
         Self::read_with(body, None)
     }
 
@@ -36,12 +36,12 @@ impl<'a> RequestHead<'a> {
     ///
     /// # Errors
     /// As [`read`](Self::read), except that the model may be missing.
-    pub fn read_for(path_model: &'a str, body: &'a [u8]) -> Result<Self, BadRequest> {
+    pub fn read_for(path_model: &'a str, body: &'a Pieces) -> Result<Self, BadRequest> {
         check_model(path_model)?;
         Self::read_with(body, Some(path_model))
     }
 
-    fn read_with(body: &'a [u8], path_model: Option<&'a str>) -> Result<Self, BadRequest> {
+    fn read_with(body: &'a Pieces, path_model: Option<&'a str>) -> Result<Self, BadRequest> {
         let fields = scan(body)?;
         let mut model = None;
         let mut stream = false;
@@ -122,24 +122,27 @@ impl Routed {
     }
 }
 
-fn read_model<'a>(body: &'a [u8], field: &Field) -> Result<Cow<'a, str>, BadRequest> {
+fn read_model<'a>(body: &'a Pieces, field: &Field) -> Result<Cow<'a, str>, BadRequest> {
     if field.kind() != Kind::String {
         let (param, expected) = ("model", "a string");
         return Err(BadRequest::WrongType { param, expected, found: field.kind() });
     }
-    let json = &body[field.value()];
     // An escape takes at most six bytes for one, so a longer string is too long however it is read.
-    if json.len() > 6 * MAX_MODEL_BYTES + 2 {
+    if field.value().len() > 6 * MAX_MODEL_BYTES + 2 {
         return Err(BadRequest::ModelTooLong);
     }
-    let model = text::unescape(json).ok_or(BadRequest::ModelNotText)?;
+    let model = match body.get(field.value()) {
+        Cow::Borrowed(json) => text::unescape(json),
+        Cow::Owned(json) => text::unescape(&json).map(|model| Cow::Owned(model.into_owned())),
+    };
+    let model = model.ok_or(BadRequest::ModelNotText)?;
     check_model(&model)?;
     Ok(model)
 }
 
-fn read_stream(body: &[u8], field: &Field) -> Result<bool, BadRequest> {
+fn read_stream(body: &Pieces, field: &Field) -> Result<bool, BadRequest> {
     match field.kind() {
-        Kind::Bool => Ok(body[field.value().start] == b't'),
+        Kind::Bool => Ok(*body.get(field.value()) == *b"true"),
         Kind::Null => Ok(false),
         found => Err(BadRequest::WrongType { param: "stream", expected: "true or false", found }),
     }

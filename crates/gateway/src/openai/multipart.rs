@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use memchr::memmem;
 
 use super::form_params::param;
-use super::{BadRequest, MAX_MODEL_BYTES, UpstreamBody, check_model};
+use super::{BadRequest, MAX_MODEL_BYTES, Pieces, UpstreamBody, check_model};
 
 /// Length of the headers of one part of a form, in bytes.
 pub const MAX_PART_HEADER_BYTES: usize = 8 * 1024;
@@ -261,13 +261,14 @@ impl FormHead {
     #[must_use]
     pub fn rewrite(&self, model: Option<&str>) -> UpstreamBody {
         match model {
-            Some(model) if model != self.model => UpstreamBody::from_parts(vec![
+            Some(model) if model != self.model => Pieces::from(vec![
                 self.prefix.slice(..self.value.start),
                 Bytes::copy_from_slice(model.as_bytes()),
                 self.prefix.slice(self.value.end..),
             ]),
             _ => self.prefix.clone().into(),
         }
+        .into()
     }
 }
 

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::upstream_body::UpstreamBody;
-use super::{Field, Fields, Kind, is_routing_extra, text};
+use super::{Field, Fields, Kind, Pieces, is_routing_extra, text};
 
 /// From this length on a changed body is sent as slices of the old one. Below, copying it into one
 /// piece is cheaper than the system calls and headers of several.
@@ -52,7 +52,12 @@ impl DefaultParams {
 /// A body that needs no change is passed on as it is, a short one is copied once, and of one longer
 /// than [`SPLIT_BYTES`] nothing is copied.
 #[must_use]
-pub fn rewrite(body: &Bytes, fields: &Fields, model: Option<&str>, defaults: &DefaultParams) -> UpstreamBody {
+pub fn rewrite(
+    body: &Pieces,
+    fields: &Fields,
+    model: Option<&str>,
+    defaults: &DefaultParams,
+) -> UpstreamBody {
     let mut edit = Edit::new(body, model.map_or(0, str::len) + defaults.total_bytes);
     let mut model_stands = false;
     // Where the last field that stays ends, and where a run of fields that go begins.
@@ -113,13 +118,14 @@ pub fn rewrite(body: &Bytes, fields: &Fields, model: Option<&str>, defaults: &De
 const MODEL: &str = "model";
 
 /// Whether the field's value reads as `text` already.
-fn is_text(body: &[u8], field: &Field, text: &str) -> bool {
-    field.kind() == Kind::String && text::unescape(&body[field.value()]).is_some_and(|found| found == text)
+fn is_text(body: &Pieces, field: &Field, text: &str) -> bool {
+    field.kind() == Kind::String
+        && text::unescape(&body.get(field.value())).is_some_and(|found| found == text)
 }
 
 /// Changes to a body, made front to back.
 struct Edit<'a> {
-    body: &'a Bytes,
+    body: &'a Pieces,
     /// How far the old body has been dealt with.
     done: usize,
     /// How much longer the new body may become.
@@ -131,7 +137,7 @@ struct Edit<'a> {
 }
 
 impl<'a> Edit<'a> {
-    fn new(body: &'a Bytes, growth: usize) -> Self {
+    fn new(body: &'a Pieces, growth: usize) -> Self {
         Self { body, done: 0, growth, parts: Vec::new(), written: Vec::new() }
     }
 
@@ -155,10 +161,10 @@ impl<'a> Edit<'a> {
             return;
         }
         if self.body.len() < SPLIT_BYTES {
-            self.written.extend_from_slice(&self.body[kept]);
+            self.body.within(kept).for_each(|(bytes, part)| self.written.extend_from_slice(&bytes[part]));
         } else {
             self.flush();
-            self.parts.push(self.body.slice(kept));
+            self.parts.extend(self.body.within(kept).map(|(bytes, part)| bytes.slice(part)));
         }
     }
 
@@ -175,10 +181,10 @@ impl<'a> Edit<'a> {
         }
         self.keep_until(self.body.len());
         if self.parts.is_empty() {
-            return Bytes::from(self.written).into();
+            return Pieces::from(Bytes::from(self.written)).into();
         }
         self.flush();
-        UpstreamBody::from_parts(self.parts)
+        Pieces::from(self.parts).into()
     }
 }
 

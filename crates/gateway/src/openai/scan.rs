@@ -8,6 +8,7 @@ use wide::u8x16;
 
 use super::bad_request::BadRequest;
 use super::fields::{Field, Fields, Kind};
+use super::pieces::Pieces;
 
 /// Levels of brackets a body may have, its own braces included.
 pub const MAX_DEPTH: u32 = 128;
@@ -23,11 +24,11 @@ pub const MAX_BODY_BYTES: usize = u32::MAX as usize;
 /// # Errors
 /// [`BadRequest::NotJson`], [`NotAnObject`](BadRequest::NotAnObject), [`TooDeep`](BadRequest::TooDeep),
 /// [`TooManyFields`](BadRequest::TooManyFields), [`TooLong`](BadRequest::TooLong).
-pub fn scan(body: &[u8]) -> Result<Fields, BadRequest> {
+pub fn scan(body: &Pieces) -> Result<Fields, BadRequest> {
     if body.len() > MAX_BODY_BYTES {
         return Err(BadRequest::TooLong);
     }
-    let mut scanner = Scanner { body, at: 0, high_bits: 0 };
+    let mut scanner = Scanner::new(body);
     let mut fields = Fields::new();
     let mut not_an_object = None;
     scanner.skip_white_space();
@@ -37,14 +38,14 @@ pub fn scan(body: &[u8]) -> Result<Fields, BadRequest> {
         not_an_object = Some(scanner.value(0)?);
     }
     scanner.skip_white_space();
-    if scanner.at < body.len() {
+    if scanner.peek().is_some() {
         return Err(scanner.expected("nothing more after the end of the value"));
     }
     // Only strings may hold bytes above 127, and the pass has seen whether any do.
     if scanner.high_bits != 0
-        && let Err(error) = std::str::from_utf8(body)
+        && let Err(offset) = body.check_utf8()
     {
-        return Err(BadRequest::NotJson { offset: error.valid_up_to(), expected: "UTF-8 text" });
+        return Err(BadRequest::NotJson { offset, expected: "UTF-8 text" });
     }
     match not_an_object {
         Some(found) => Err(BadRequest::NotAnObject { found }),
@@ -53,13 +54,23 @@ pub fn scan(body: &[u8]) -> Result<Fields, BadRequest> {
 }
 
 struct Scanner<'a> {
-    body: &'a [u8],
+    body: &'a Pieces,
+    /// The piece that is being read, and how far in it the reading is.
+    piece: &'a [u8],
     at: usize,
+    /// The number of the piece that follows, and what came before this one, in bytes.
+    next: usize,
+    before: usize,
     /// Not 0 once a byte outside ASCII may have been among the strings.
     high_bits: u32,
 }
 
-impl Scanner<'_> {
+impl<'a> Scanner<'a> {
+    fn new(body: &'a Pieces) -> Self {
+        let piece = body.piece(0).map_or(&[][..], |piece| piece);
+        Self { body, piece, at: 0, next: 1, before: 0, high_bits: 0 }
+    }
+
     fn object(&mut self, fields: &mut Fields) -> Result<(), BadRequest> {
         let start = self.offset();
         self.at += 1;
@@ -114,7 +125,7 @@ impl Scanner<'_> {
                 }
                 Some(open @ (b'{' | b'[')) => {
                     if depth == MAX_DEPTH {
-                        return Err(BadRequest::TooDeep { offset: self.at });
+                        return Err(BadRequest::TooDeep { offset: self.place() });
                     }
                     let object = open == b'{';
                     depth += 1;
@@ -175,12 +186,25 @@ impl Scanner<'_> {
     }
 
     fn word(&mut self, word: &'static [u8], kind: Kind) -> Result<Kind, BadRequest> {
-        if self.body[self.at..].starts_with(word) {
+        let error = || self.expected("`true`, `false` or `null`");
+        if self.piece[self.at..].starts_with(word) {
             self.at += word.len();
             Ok(kind)
+        } else if self.piece.len() < self.at + word.len() {
+            let error = error();
+            self.word_across_seams(word).then_some(kind).ok_or(error)
         } else {
-            Err(self.expected("`true`, `false` or `null`"))
+            Err(error())
         }
+    }
+
+    #[cold]
+    fn word_across_seams(&mut self, word: &[u8]) -> bool {
+        word.iter().all(|&byte| {
+            let is_it = self.peek() == Some(byte);
+            self.at += usize::from(is_it);
+            is_it
+        })
     }
 
     fn number(&mut self) -> Result<(), BadRequest> {
@@ -207,11 +231,13 @@ impl Scanner<'_> {
     }
 
     fn digits(&mut self) -> Result<(), BadRequest> {
-        let start = self.at;
+        let Some(b'0'..=b'9') = self.peek() else {
+            return Err(self.expected("a digit"));
+        };
         while let Some(b'0'..=b'9') = self.peek() {
             self.at += 1;
         }
-        if self.at == start { Err(self.expected("a digit")) } else { Ok(()) }
+        Ok(())
     }
 
     fn key(&mut self) -> Result<bool, BadRequest> {
@@ -238,56 +264,66 @@ impl Scanner<'_> {
         self.at += 1;
         let mut has_escapes = false;
         // Keys, roles and other short strings end within the first bytes; only longer ones pay for more.
-        if let Some(block) = self.body[self.at..].first_chunk::<16>() {
+        if let Some(block) = self.piece[self.at..].first_chunk::<16>() {
             let stops = u64::from(self.stops_in(block));
             if self.blocks(stops, 16, &mut has_escapes)? {
                 return Ok(has_escapes);
             }
         }
-        while let Some(block) = self.body[self.at..].first_chunk::<64>() {
-            let stops = self.stops_in_long(block);
-            if self.blocks(stops, 64, &mut has_escapes)? {
-                return Ok(has_escapes);
-            }
-        }
-        while let Some(byte) = self.peek() {
-            match byte {
-                b'"' => {
-                    self.at += 1;
+        loop {
+            while let Some(block) = self.piece[self.at..].first_chunk::<64>() {
+                let stops = self.stops_in_long(block);
+                if self.blocks(stops, 64, &mut has_escapes)? {
                     return Ok(has_escapes);
                 }
-                b'\\' => {
-                    has_escapes = true;
-                    self.escape()?;
-                }
-                0..b' ' => return Err(self.raw_control_character()),
-                _ => {
-                    self.high_bits |= u32::from(byte >> 7);
-                    self.at += 1;
+            }
+            while let Some(&byte) = self.piece.get(self.at) {
+                match byte {
+                    b'"' => {
+                        self.at += 1;
+                        return Ok(has_escapes);
+                    }
+                    b'\\' => {
+                        has_escapes = true;
+                        self.escape()?;
+                        // The escape may end in the next piece, which is read by blocks again.
+                        break;
+                    }
+                    0..b' ' => return Err(self.raw_control_character()),
+                    _ => {
+                        self.high_bits |= u32::from(byte >> 7);
+                        self.at += 1;
+                    }
                 }
             }
+            if self.peek().is_none() {
+                return Err(self.expected("the closing `\"` of a string"));
+            }
         }
-        Err(self.expected("the closing `\"` of a string"))
     }
 
     /// Goes through the stops of the next `length` bytes, one bit each; true at the end of the string.
     #[inline]
     fn blocks(&mut self, mut stops: u64, length: usize, has_escapes: &mut bool) -> Result<bool, BadRequest> {
-        let begin = self.at;
+        let (begin, place) = (self.at, self.place());
         while stops != 0 {
             self.at = begin + stops.trailing_zeros() as usize;
-            match self.body[self.at] {
+            match self.piece[self.at] {
                 b'"' => {
                     self.at += 1;
                     return Ok(true);
                 }
                 b'\\' => {
                     *has_escapes = true;
-                    self.escape()?;
+                    match self.piece.get(self.at + 1) {
+                        Some(&escaped) if is_short_escape(escaped) => self.at += 2,
+                        _ => self.escape()?,
+                    }
                 }
                 _ => return Err(self.raw_control_character()),
             }
-            let done = self.at - begin;
+            // An escape may have led into the next piece, where `at` counts anew.
+            let done = self.place() - place;
             if length <= done {
                 return Ok(false);
             }
@@ -315,11 +351,10 @@ impl Scanner<'_> {
         bits
     }
 
-    #[inline]
     fn escape(&mut self) -> Result<(), BadRequest> {
         self.at += 1;
         match self.peek() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
+            Some(escaped) if is_short_escape(escaped) => self.at += 1,
             Some(b'u') => {
                 self.at += 1;
                 for _ in 0..4 {
@@ -342,14 +377,33 @@ impl Scanner<'_> {
     }
 
     #[inline]
-    fn peek(&self) -> Option<u8> {
-        self.body.get(self.at).copied()
+    fn peek(&mut self) -> Option<u8> {
+        match self.piece.get(self.at) {
+            Some(byte) => Some(*byte),
+            None => self.peek_into_next(),
+        }
+    }
+
+    /// Goes on to the next piece, if there is one.
+    #[cold]
+    fn peek_into_next(&mut self) -> Option<u8> {
+        let piece = self.body.piece(self.next)?;
+        self.next += 1;
+        self.before += self.piece.len();
+        (self.piece, self.at) = (piece, 0);
+        piece.first().copied()
+    }
+
+    /// How far the reading is in the whole body.
+    #[inline]
+    fn place(&self) -> usize {
+        self.before + self.at
     }
 
     #[inline]
     fn offset(&self) -> u32 {
         // `scan` has refused bodies for which this would cut.
-        self.at as u32
+        self.place() as u32
     }
 
     #[cold]
@@ -359,7 +413,7 @@ impl Scanner<'_> {
 
     #[cold]
     fn expected(&self, expected: &'static str) -> BadRequest {
-        BadRequest::NotJson { offset: self.at, expected }
+        BadRequest::NotJson { offset: self.place(), expected }
     }
 }
 
@@ -371,6 +425,12 @@ fn stops(bytes: u8x16) -> u8x16 {
     // There is no unsigned comparison; what is its own minimum with 31 is at most 31.
     let control = bytes.simd_eq(bytes.min(u8x16::splat(b' ' - 1)));
     quote | backslash | control
+}
+
+/// Whether a backslash and this are a whole escape.
+#[inline]
+fn is_short_escape(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')
 }
 
 const COMMA_OR_BRACE: &str = "`,` or `}`";

@@ -2,40 +2,23 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
+use super::pieces::Pieces;
+
 /// A request body of known length. A clone shares the memory and sends from the start again, as long
 /// as it is made before the body is polled.
 #[derive(Debug, Clone)]
 pub struct UpstreamBody {
-    parts: Parts,
+    pieces: Pieces,
     next: usize,
     unsent: u64,
 }
 
-#[derive(Debug, Clone)]
-enum Parts {
-    One(Bytes),
-    Many(Arc<[Bytes]>),
-}
-
 impl UpstreamBody {
-    pub(super) fn from_parts(parts: Vec<Bytes>) -> Self {
-        let unsent = parts.iter().map(|part| part.len() as u64).sum();
-        Self { parts: Parts::Many(parts.into()), next: 0, unsent }
-    }
-
-    pub(super) fn parts(&self) -> &[Bytes] {
-        match &self.parts {
-            Parts::One(part) => std::slice::from_ref(part),
-            Parts::Many(parts) => parts,
-        }
-    }
-
     /// Bytes that are still to be sent; before the body is polled, its `content-length`.
     #[must_use]
     pub fn len(&self) -> u64 {
@@ -49,9 +32,9 @@ impl UpstreamBody {
     }
 }
 
-impl From<Bytes> for UpstreamBody {
-    fn from(bytes: Bytes) -> Self {
-        Self { unsent: bytes.len() as u64, parts: Parts::One(bytes), next: 0 }
+impl From<Pieces> for UpstreamBody {
+    fn from(pieces: Pieces) -> Self {
+        Self { unsent: pieces.len() as u64, pieces, next: 0 }
     }
 }
 
@@ -64,14 +47,10 @@ impl Body for UpstreamBody {
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let this = self.get_mut();
-        while let Some(part) = this.parts().get(this.next).cloned() {
-            this.next += 1;
-            if !part.is_empty() {
-                this.unsent -= part.len() as u64;
-                return Poll::Ready(Some(Ok(Frame::data(part))));
-            }
-        }
-        Poll::Ready(None)
+        let Some(piece) = this.pieces.piece(this.next).cloned() else { return Poll::Ready(None) };
+        this.next += 1;
+        this.unsent -= piece.len() as u64;
+        Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -19,7 +19,7 @@ use super::served::{Facts, Served};
 use super::table::{Route, Table};
 use crate::config::Timeouts;
 use crate::openai::endpoint::EndpointIndex;
-use crate::openai::{ApiError, Fields, FormHead, SseWatch, UpstreamTimeout, rewrite};
+use crate::openai::{ApiError, Fields, FormHead, Pieces, SseWatch, UpstreamTimeout, rewrite};
 use crate::upstream::body::{ClientFailure, StreamError};
 use crate::upstream::{Exchange, Limits, Pool, RequestBody, SendError, Target, classify, send};
 
@@ -58,7 +58,7 @@ pub enum Content<'a> {
     /// JSON, whole.
     Json {
         /// The bytes as they came.
-        body: Bytes,
+        body: &'a Pieces,
         /// Where its fields stand.
         fields: &'a Fields,
     },

@@ -1,5 +1,7 @@
 //! Bodies pass through as they came, except for what routing must change.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::client::{CHAT, Client, post, request};
@@ -66,6 +68,57 @@ async fn only_the_model_and_what_is_for_the_router_change() {
     for (sent, expected) in cases {
         assert_eq!(received(&gateway, &mut upstream, &sent).await, expected);
     }
+}
+
+#[tokio::test]
+async fn a_body_that_comes_in_ragged_pieces_arrives_byte_for_byte() {
+    let mut upstream = Upstream::start().await;
+    let gateway = Gateway::start(&config([entry("pretty", "hosted_vllm/Qwen/Qwen3", "a", &upstream.base())]));
+    let text = "A \\\"bright\\\" cold day\\n für 3 € \\u00e9🦀 ".repeat(6_000);
+    let sent = format!(r#"{{"messages":["{text}"],"model":"pretty","timeout":30,"seed":[1,true,null]}}"#);
+    let expected = format!(r#"{{"messages":["{text}"],"model":"Qwen/Qwen3","seed":[1,true,null]}}"#);
+    assert!(200_000 < sent.len());
+    let whole = request(CHAT, "", sent.as_bytes());
+    let mut client = Client::connect(&gateway).await;
+    // Twice, since the gateway reads more at once from a connection that has brought much.
+    for round in 0..2 {
+        let mut rest = &whole[..];
+        for size in [1, 7, 300, 5_000, 8_192, 33, 40_000, 65_537, 3].into_iter().cycle() {
+            let (piece, behind) = rest.split_at(size.min(rest.len()));
+            client.send(piece).await;
+            // Time for the gateway to read this before the next comes.
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            rest = behind;
+            if rest.is_empty() {
+                break;
+            }
+        }
+        let seen = upstream.next_request().await;
+        assert_eq!(seen.header("content-length"), Some(expected.len().to_string().as_str()));
+        assert!(seen.body == expected.as_bytes(), "round {round}");
+        seen.answers(200, "{}").await;
+        assert_eq!(client.answer().await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_chunked_body_of_many_short_chunks_arrives_byte_for_byte() {
+    let mut upstream = Upstream::start().await;
+    let gateway = Gateway::before(&upstream.base());
+    let body = format!(r#"{{"messages":["{}"],"model":"m"}}"#, "é🦀".repeat(5_000));
+    let chunks = body
+        .as_bytes()
+        .chunks(5)
+        .map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+    let head = format!("POST {CHAT} HTTP/1.1\r\nhost: g\r\ntransfer-encoding: chunked\r\n\r\n");
+    let mut client = Client::connect(&gateway).await;
+    client
+        .send([head.into_bytes(), chunks.collect::<Vec<_>>().concat(), b"0\r\n\r\n".to_vec()].concat())
+        .await;
+    let seen = upstream.next_request().await;
+    assert!(seen.body == body.as_bytes());
+    seen.answers(200, "{}").await;
+    assert_eq!(client.answer().await.status, 200);
 }
 
 #[tokio::test]

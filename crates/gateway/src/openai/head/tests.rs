@@ -1,13 +1,19 @@
+use bytes::Bytes;
+
 use super::*;
 
+fn one(body: impl AsRef<[u8]>) -> Pieces {
+    Bytes::copy_from_slice(body.as_ref()).into()
+}
+
 fn error(body: &[u8]) -> BadRequest {
-    RequestHead::read(body).expect_err("the body is bad")
+    RequestHead::read(&one(body)).expect_err("the body is bad")
 }
 
 #[test]
 fn a_chat_request_gives_model_and_stream() {
-    let body = br#" {"messages":[{"role":"user","content":"hi"}], "model" : "gpt-4o", "stream":true} "#;
-    let head = RequestHead::read(body).unwrap();
+    let body = one(r#" {"messages":[{"role":"user","content":"hi"}], "model" : "gpt-4o", "stream":true} "#);
+    let head = RequestHead::read(&body).unwrap();
     assert_eq!(head.model, "gpt-4o");
     assert!(matches!(head.model, Cow::Borrowed(_)));
     assert!(head.stream);
@@ -17,16 +23,33 @@ fn a_chat_request_gives_model_and_stream() {
 
 #[test]
 fn escapes_in_key_and_value_are_read_as_what_they_mean() {
-    let head = RequestHead::read(br#"{"mod\u0065l":"gpt\u002d4o \ud83e\udd80","\u0073tream":true}"#).unwrap();
+    let body = one(r#"{"mod\u0065l":"gpt\u002d4o \ud83e\udd80","\u0073tream":true}"#);
+    let head = RequestHead::read(&body).unwrap();
     assert_eq!(head.model, "gpt-4o 🦀");
     assert!(head.stream);
 }
 
 #[test]
+fn seams_change_nothing_in_what_is_read() {
+    let text = Bytes::from(r#"{"stream":true,"model":"gpt-4o","timeout":1.5,"n":1,"mock":"\u0041"}"#);
+    for at in 0..text.len() {
+        let body = Pieces::from(vec![text.slice(..at), text.slice(at..)]);
+        let head = RequestHead::read(&body).unwrap();
+        assert_eq!((&*head.model, head.stream), ("gpt-4o", true), "cut at {at}");
+        assert_eq!(head.extras.timeout, Some(std::time::Duration::from_millis(1500)), "cut at {at}");
+    }
+    let text = Bytes::from(r#"{"mod\u0065l":"gpt\u002d4o"}"#);
+    for at in 0..text.len() {
+        let body = Pieces::from(vec![text.slice(..at), text.slice(at..)]);
+        assert_eq!(RequestHead::read(&body).unwrap().model, "gpt-4o", "cut at {at}");
+    }
+}
+
+#[test]
 fn a_stream_of_null_or_none_is_false() {
-    assert!(!RequestHead::read(br#"{"model":"m","stream":null}"#).unwrap().stream);
-    assert!(!RequestHead::read(br#"{"model":"m","stream":false}"#).unwrap().stream);
-    assert!(!RequestHead::read(br#"{"model":"m"}"#).unwrap().stream);
+    assert!(!RequestHead::read(&one(r#"{"model":"m","stream":null}"#)).unwrap().stream);
+    assert!(!RequestHead::read(&one(r#"{"model":"m","stream":false}"#)).unwrap().stream);
+    assert!(!RequestHead::read(&one(r#"{"model":"m"}"#)).unwrap().stream);
 }
 
 #[test]
@@ -56,9 +79,9 @@ fn a_bad_model_is_named() {
 #[test]
 fn a_model_may_have_256_bytes_however_it_is_spelled() {
     let exactly = format!(r#"{{"model":"{}"}}"#, "m".repeat(256));
-    assert_eq!(RequestHead::read(exactly.as_bytes()).unwrap().model.len(), 256);
+    assert_eq!(RequestHead::read(&one(exactly)).unwrap().model.len(), 256);
     let escaped = format!(r#"{{"model":"{}"}}"#, "\\u006d".repeat(256));
-    assert_eq!(RequestHead::read(escaped.as_bytes()).unwrap().model, "m".repeat(256));
+    assert_eq!(RequestHead::read(&one(escaped)).unwrap().model, "m".repeat(256));
     for long in ["m".repeat(257), "\\u006d".repeat(257), "m".repeat(100_000)] {
         assert_eq!(error(format!(r#"{{"model":"{long}"}}"#).as_bytes()), BadRequest::ModelTooLong);
     }
@@ -75,13 +98,13 @@ fn a_bad_stream_is_named() {
 
 #[test]
 fn time_limits_are_positive_seconds() {
-    let body = br#"{"model":"m","timeout":1.5,"stream_timeout":2e1,"request_timeout":null}"#;
-    let extras = RequestHead::read(body).unwrap().extras;
+    let body = one(r#"{"model":"m","timeout":1.5,"stream_timeout":2e1,"request_timeout":null}"#);
+    let extras = RequestHead::read(&body).unwrap().extras;
     assert_eq!(extras.timeout, Some(std::time::Duration::from_millis(1500)));
     assert_eq!(extras.stream_timeout, Some(std::time::Duration::from_secs(20)));
     assert_eq!(extras.request_timeout, None);
 
-    let long = RequestHead::read(br#"{"model":"m","request_timeout":1e300}"#).unwrap().extras;
+    let long = RequestHead::read(&one(r#"{"model":"m","request_timeout":1e300}"#)).unwrap().extras;
     assert_eq!(long.timeout(), Some(extras::MAX_TIMEOUT));
 
     for value in ["0", "-1", "0.0", "-0", "1e-99", "1e999"] {
@@ -97,11 +120,12 @@ fn time_limits_are_positive_seconds() {
 
 #[test]
 fn the_path_names_the_model_where_it_can() {
-    let head = RequestHead::read_for("gpt-4o", br#"{"stream":true}"#).unwrap();
+    let body = one(r#"{"stream":true}"#);
+    let head = RequestHead::read_for("gpt-4o", &body).unwrap();
     assert_eq!((&*head.model, head.stream), ("gpt-4o", true));
-    assert_eq!(RequestHead::read_for("gpt-4o", br#"{"model":"other"}"#).unwrap().model, "gpt-4o");
-    assert_eq!(RequestHead::read_for("", b"{}").unwrap_err(), BadRequest::ModelEmpty);
-    assert_eq!(RequestHead::read_for("a\nb", b"{}").unwrap_err(), BadRequest::ModelNotText);
+    assert_eq!(RequestHead::read_for("gpt-4o", &one(r#"{"model":"other"}"#)).unwrap().model, "gpt-4o");
+    assert_eq!(RequestHead::read_for("", &one("{}")).unwrap_err(), BadRequest::ModelEmpty);
+    assert_eq!(RequestHead::read_for("a\nb", &one("{}")).unwrap_err(), BadRequest::ModelNotText);
 }
 
 #[test]

@@ -1,3 +1,8 @@
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use http_body::Body;
+
 use super::*;
 
 const CONTENT_TYPE: &[u8] = b"multipart/form-data; boundary=XYZ";
@@ -12,7 +17,12 @@ fn form(parts: &[String]) -> String {
 }
 
 fn collected(body: &UpstreamBody) -> Vec<u8> {
-    let bytes = body.parts().concat();
+    let mut sending = body.clone();
+    let mut context = Context::from_waker(Waker::noop());
+    let mut bytes = Vec::new();
+    while let Poll::Ready(Some(Ok(frame))) = pin!(&mut sending).poll_frame(&mut context) {
+        bytes.extend_from_slice(frame.data_ref().unwrap());
+    }
     assert_eq!(bytes.len() as u64, body.len());
     bytes
 }

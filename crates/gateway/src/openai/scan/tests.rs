@@ -1,9 +1,18 @@
 use std::ops::Range;
 
+use bytes::Bytes;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
 
 use super::*;
+
+fn one(body: &[u8]) -> Pieces {
+    Bytes::copy_from_slice(body).into()
+}
+
+fn scan(body: &[u8]) -> Result<Fields, BadRequest> {
+    super::scan(&one(body))
+}
 
 fn not_json(offset: usize, expected: &'static str) -> BadRequest {
     BadRequest::NotJson { offset, expected }
@@ -50,9 +59,9 @@ fn fields_are_found_with_their_places_and_kinds() {
         ]
     );
     assert_eq!(fields.object(), 1..body.len() - 1);
-    assert_eq!(fields.get(body, "g\n").unwrap().kind(), Kind::Object);
-    assert!(fields.get(body, "f").is_none());
-    assert!(fields.get(body, "g\\n").is_none());
+    assert_eq!(fields.get(&one(body), "g\n").unwrap().kind(), Kind::Object);
+    assert!(fields.get(&one(body), "f").is_none());
+    assert!(fields.get(&one(body), "g\\n").is_none());
 }
 
 #[test]
@@ -140,10 +149,11 @@ fn fields_may_be_as_many_as_the_limit() {
     };
     for count in [0, 1, 31, 32, 33, 64, MAX_FIELDS] {
         let body = with(count);
-        let fields = scan(body.as_bytes()).unwrap();
+        let pieces = one(body.as_bytes());
+        let fields = super::scan(&pieces).unwrap();
         assert_eq!(fields.as_slice().len(), count);
         for i in 0..count {
-            let field = fields.get(body.as_bytes(), &format!("f{i}")).unwrap();
+            let field = fields.get(&pieces, &format!("f{i}")).unwrap();
             assert_eq!(body[field.value()], i.to_string());
         }
     }
@@ -173,7 +183,91 @@ fn json_text() -> impl Strategy<Value = String> {
     })
 }
 
+/// The body in pieces that end at these places, wherever they fall.
+fn cut(body: &[u8], places: &[usize]) -> Pieces {
+    let mut places: Vec<_> = places.iter().map(|&place| place.min(body.len())).collect();
+    places.sort_unstable();
+    let mut from = 0;
+    let mut pieces: Vec<_> = places
+        .into_iter()
+        .map(|place| Bytes::copy_from_slice(&body[std::mem::replace(&mut from, place)..place]))
+        .collect();
+    pieces.push(Bytes::copy_from_slice(&body[from..]));
+    pieces.into()
+}
+
+fn reads_alike_in_pieces(body: &[u8], places: &[usize]) {
+    let read = |body: &Pieces| super::scan(body).map(|fields| (fields.as_slice().to_vec(), fields.object()));
+    let text = String::from_utf8_lossy(body);
+    assert_eq!(read(&cut(body, places)), read(&one(body)), "{text:?} cut at {places:?}");
+}
+
+#[test]
+fn a_seam_may_go_through_anything() {
+    let long = format!(r#"{{"long":"{}\u00e9{}\\","é":1}}"#, "x".repeat(70), "ß".repeat(40));
+    for body in [
+        r#" { "a" : "x" ,"b":-1.5e+30,"c": true,"d":null , "e":[1,{"f":false}],"g\n\u0041":{} } "#,
+        r#"{"model":"m","messages":[{"role":"user","content":"Tee \"kostet\" 3 €, 🦀"}],"n":0}"#,
+        r#"{"a":"\ud83e\udd80\\","b":"0123456789abcdef0123456789abcdef\n0123456789abcdef0123456789abcd"}"#,
+        "{\"a\":\"x\ny\"}",
+        r#"{"a":"\u12g4"}"#,
+        r#"{"a":"0123456789\x"}"#,
+        r#"{"a":tru}"#,
+        r#"{"a":truE}"#,
+        r#"{"a":1.}"#,
+        r#"{"a":-}"#,
+        r#"{"a":1e+}"#,
+        r#"{"a":"x"#,
+        r#"{"a":1}  x"#,
+        "[null]",
+        "",
+        &long,
+    ] {
+        let body = body.as_bytes();
+        for first in 0..=body.len() {
+            reads_alike_in_pieces(body, &[first]);
+            for second in first..=body.len().min(first + 9) {
+                reads_alike_in_pieces(body, &[first, second]);
+            }
+        }
+        reads_alike_in_pieces(body, &(0..body.len()).collect::<Vec<_>>());
+        for end in 0..body.len() {
+            reads_alike_in_pieces(&body[..end], &[end / 2, end.saturating_sub(1)]);
+        }
+    }
+    // A name that breaks off in a character, and one byte that belongs to none.
+    for body in [&b"{\"a\":\"\xf0\x9f\xa6\"}"[..], b"{\"a\":\"\xff\"}", b"{\"\xed\xa0\x80\":1}"] {
+        reads_alike_in_pieces(body, &(0..body.len()).collect::<Vec<_>>());
+        for place in 0..=body.len() {
+            reads_alike_in_pieces(body, &[place]);
+        }
+    }
+}
+
+#[test]
+fn the_depth_is_refused_at_the_same_place_in_pieces() {
+    let body = "[".repeat(200);
+    for piece in 1..140 {
+        reads_alike_in_pieces(body.as_bytes(), &(0..200).step_by(piece).collect::<Vec<_>>());
+    }
+}
+
 proptest! {
+    #[test]
+    fn pieces_read_as_the_whole_does(
+        text in json_text(),
+        damage in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        places in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+    ) {
+        let mut body = format!("{{\"k\\n\":{text},\"model\":\"m\"}}").into_bytes();
+        if let Some((at, byte)) = damage {
+            let at = at.index(body.len());
+            body[at] = byte;
+        }
+        let places: Vec<_> = places.iter().map(|place| place.index(body.len() + 1)).collect();
+        reads_alike_in_pieces(&body, &places);
+    }
+
     #[test]
     fn accepts_what_serde_json_accepts(text in json_text()) {
         prop_assert!(serde_accepts(text.as_bytes()));
