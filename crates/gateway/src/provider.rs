@@ -65,6 +65,13 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     PROVIDERS.iter().map(|provider| provider.name)
 }
 
+/// What follows the provider in `name`, if it begins with one.
+#[must_use]
+pub fn without(name: &str) -> Option<&str> {
+    let (prefix, rest) = name.split_once('/')?;
+    (names().any(|provider| provider == prefix) || is_known_elsewhere(prefix)).then_some(rest)
+}
+
 /// Whether LiteLLM knows a provider of this name that is not in the table: it speaks another protocol,
 /// or nobody has added it yet.
 #[must_use]
