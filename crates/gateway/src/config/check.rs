@@ -1,6 +1,8 @@
 //! Rules about more than one setting, for configurations from YAML and from code alike.
 
 mod engines;
+mod fallbacks;
+mod reliability;
 pub(super) mod wire;
 
 use std::time::Duration;
@@ -56,6 +58,7 @@ impl Config {
         self.check_engines(&mut mistakes);
         self.check_aliases(&mut mistakes);
         check_timeouts(&self.router.timeouts, &Path::top("router_settings"), &mut mistakes);
+        self.check_reliability(&mut mistakes);
         check_general(&self.general, &mut mistakes);
         mistakes
     }
@@ -95,6 +98,7 @@ impl Config {
                 warnings.push(Finding::warning(path, what).at_key().way_out("rename one of the two"));
             }
         }
+        self.warn_of_reliability(&mut warnings);
         if let Some(key) = &self.general.master_key
             && !self.general.permit_weak_key
             && !key.expose().is_empty()
@@ -252,6 +256,7 @@ fn check_deployment(deployment: &Deployment, index: usize, mistakes: &mut Vec<Fi
     }
     wire::check(deployment, address.as_ref().ok(), &params, mistakes);
     check_timeouts(&deployment.timeouts, &params, mistakes);
+    reliability::check_deployment(deployment, &entry, mistakes);
     match (&deployment.simulated, &address) {
         (Some(engine), Ok(address)) if address.provider.name == "simulated" => {
             check_engine(engine, &params.key("simulated"), mistakes);

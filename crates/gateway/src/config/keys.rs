@@ -2,10 +2,12 @@
 
 mod litellm;
 mod model;
+mod reliability;
 mod sections;
 
 pub(super) use litellm::LITELLM_SETTINGS;
 pub(super) use model::{ENTRY, LITELLM_PARAMS, MODEL_INFO, NO_DEFAULT, REQUEST_PARAMS, SIMULATED};
+pub(super) use reliability::{ALLOWED_FAILS_POLICY, DEFAULT_RETRIES, RETRY_POLICY};
 pub(super) use sections::{GENERAL_SETTINGS, ROUTER_SETTINGS, STRATEGIES, TOP};
 
 use super::mask;
@@ -66,7 +68,7 @@ fn is_price(key: &str) -> bool {
 }
 
 /// All sections, in the order in which a misplaced key is looked for.
-pub(super) const SECTIONS: [&Section; 8] = [
+pub(super) const SECTIONS: [&Section; 10] = [
     &LITELLM_PARAMS,
     &ENTRY,
     &ROUTER_SETTINGS,
@@ -74,6 +76,8 @@ pub(super) const SECTIONS: [&Section; 8] = [
     &LITELLM_SETTINGS,
     &MODEL_INFO,
     &SIMULATED,
+    &RETRY_POLICY,
+    &ALLOWED_FAILS_POLICY,
     &TOP,
 ];
 

@@ -11,11 +11,11 @@
 //! model_list:
 //!   - model_name: chat
 //!     litellm_params: {model: hosted_vllm/qwen, api_base: "http://gpu-a:8000/v1", weight: 2}
-//! router_settings: {timeout: 60, num_retries: 2}
+//! router_settings: {timeout: 60, enable_pre_call_checks: true}
 //! "#;
 //! let loaded = config::parse("config.yaml", text, &Environment::empty())?;
 //! assert_eq!(loaded.config.deployments[0].weight, 2.0);
-//! assert_eq!(loaded.warnings.len(), 1, "num_retries is not served yet");
+//! assert_eq!(loaded.warnings.len(), 1, "enable_pre_call_checks is not served yet");
 //!
 //! // A file with mistakes tells all of them at once, each with its place and the way out.
 //! let error = config::parse("config.yaml", &text.replace("weight", "wieght"), &Environment::empty())
@@ -103,7 +103,7 @@ pub struct Deployment {
     pub order: i64,
     /// Time limits that differ from the router's.
     pub timeouts: Timeouts,
-    /// `num_retries` of requests that reach this deployment first; 0 to 1000, `None` takes the router's.
+    /// `num_retries` (also `max_retries`) of a request whose attempt here failed; 0 to 1000, `None` takes the router's.
     pub num_retries: Option<u32>,
     /// When it rests, where that differs from the router's.
     pub cooldown: DeploymentCooldown,

@@ -1,7 +1,9 @@
 //! From the tree to a [`Config`]: types, ranges and names of single settings.
 
 mod deployment;
+mod fallbacks;
 mod general;
+mod reliability;
 mod router;
 
 use std::collections::BTreeMap;
@@ -79,7 +81,7 @@ impl Reader<'_> {
             match section.status(&entry.key) {
                 Status::Served => settings.0.push((entry.key.as_str(), setting)),
                 Status::NotYet => {
-                    // Kept as well: the names in fallbacks are checked already.
+                    // Kept as well: routing_groups say which names fallbacks may lead to.
                     self.note_not_yet(section, &entry.key, at);
                     settings.0.push((entry.key.as_str(), setting));
                 }
@@ -219,6 +221,11 @@ impl Reader<'_> {
                 None
             }
         }
+    }
+
+    fn up_to(&mut self, setting: Option<&Setting<'_>>, most: u32) -> Option<u32> {
+        let count = self.count(setting, 0..=usize::try_from(most).unwrap_or(usize::MAX))?;
+        u32::try_from(count).ok()
     }
 
     fn seconds(&mut self, setting: Option<&Setting<'_>>) -> Option<Duration> {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use leastbusy_balance::ByClass;
+use leastbusy_balance::{ByClass, ErrorClass, Outcome};
+
+use crate::provider;
 
 /// How often a request is tried again within its model group.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,11 +25,23 @@ pub struct Retries {
     /// `model_group_retry_policy`: the policies that take the place of [`policy`](Self::policy) for some names. An
     /// alias has its own or else that of its model group.
     pub group_policies: BTreeMap<String, RetryPolicy>,
-    /// `retry_budget_percent`: retries and hedges of a model group, as a share of its requests; 0 to 100, default 20.
+    /// `retry_budget_percent`: retries and hedges of a model group, in percent of its successes; 0 to 1000,
+    /// default 20.
     pub budget_percent: f64,
     /// `retry_budget_per_second`: retries and hedges a second that a model group may always make besides; 0 to
     /// 100,000, default 10.
     pub budget_per_second: f64,
+}
+
+impl Retries {
+    /// The largest number of retries that any setting may give.
+    pub const MOST: u32 = 1000;
+
+    /// The policy of a request that is known by `names`: the one it asks for, then what that leads to.
+    #[must_use]
+    pub fn policy_for(&self, names: &[&str]) -> &RetryPolicy {
+        names.iter().find_map(|name| self.group_policies.get(*name)).unwrap_or(&self.policy)
+    }
 }
 
 impl Default for Retries {
@@ -54,6 +68,14 @@ pub struct RetryPolicy {
     pub default: Option<u32>,
 }
 
+impl RetryPolicy {
+    /// The retries after an error of this class; `None` leaves them to the plain counts.
+    #[must_use]
+    pub fn retries(&self, class: ErrorClass) -> Option<u32> {
+        self.by_class.get(class).or(self.default)
+    }
+}
+
 /// The model groups that take over when one cannot serve a request.
 ///
 /// A list holds a name (a model group, an alias, a name that a wildcard serves, or `*` for every name without an item
@@ -73,6 +95,45 @@ pub struct Fallbacks {
     /// `max_fallbacks`: targets that one request tries in all, however they follow from each other; 0 to 100,
     /// default 5 (LiteLLM's).
     pub max: u32,
+}
+
+impl Fallbacks {
+    /// The largest `max_fallbacks`.
+    pub const MOST: u32 = 100;
+
+    /// The names to try after `outcome`, in order, for a request that is known by `names`: the one it asks for, then
+    /// what that leads to. They may hold a name twice, or one of `names`.
+    ///
+    /// In a list a name itself goes before the same name with or without a provider (`gpt-4o` and `openai/gpt-4o`), and
+    /// this before `*`, as in LiteLLM.
+    #[must_use]
+    pub fn after(&self, outcome: Outcome, names: &[&str]) -> &[String] {
+        let special = match outcome {
+            Outcome::ContextWindow => self.context_window.as_slice(),
+            Outcome::ContentPolicy => self.content_policy.as_slice(),
+            _ => &[],
+        };
+        if !special.is_empty() {
+            return named(special, names).or_else(|| item(special, "*")).unwrap_or_default();
+        }
+        let default = || (!self.default.is_empty()).then_some(self.default.as_slice());
+        named(&self.general, names).or_else(default).or_else(|| item(&self.general, "*")).unwrap_or_default()
+    }
+}
+
+fn named<'f>(list: &'f [(String, Vec<String>)], names: &[&str]) -> Option<&'f [String]> {
+    let exact = names.iter().find_map(|name| item(list, name));
+    exact.or_else(|| {
+        let is_like = |group: &str, name: &str| {
+            provider::without(name) == Some(group) || provider::without(group) == Some(name)
+        };
+        let like = |name: &&str| list.iter().find(|(group, _)| is_like(group, name));
+        names.iter().find_map(like).map(|(_, targets)| targets.as_slice())
+    })
+}
+
+fn item<'f>(list: &'f [(String, Vec<String>)], name: &str) -> Option<&'f [String]> {
+    list.iter().find(|(group, _)| group == name).map(|(_, targets)| targets.as_slice())
 }
 
 impl Default for Fallbacks {

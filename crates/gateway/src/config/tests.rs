@@ -2,10 +2,12 @@
 
 mod checks;
 mod examples;
+mod fallbacks;
 mod identity;
 mod keys;
 mod places;
 mod reading;
+mod reliability;
 mod secrets;
 mod wire;
 

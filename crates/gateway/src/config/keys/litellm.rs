@@ -4,8 +4,8 @@ use super::Section;
 
 pub(in crate::config) static LITELLM_SETTINGS: Section = Section {
     name: "litellm_settings",
-    served: &["request_timeout"],
-    not_yet: &[
+    served: &[
+        "request_timeout",
         "num_retries",
         "num_retries_per_request",
         "allowed_fails",
@@ -14,6 +14,8 @@ pub(in crate::config) static LITELLM_SETTINGS: Section = Section {
         "context_window_fallbacks",
         "content_policy_fallbacks",
         "max_fallbacks",
+    ],
+    not_yet: &[
         "model_fallbacks",
         "model_alias_map",
         "model_group_settings",

@@ -2,13 +2,13 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Reader, Setting, Settings};
+use super::{Reader, Setting, Settings, reliability};
 use crate::config::check::wire;
 use crate::config::environment::Environment;
 use crate::config::keys::{self, Status};
 use crate::config::mask;
 use crate::config::tree::Value;
-use crate::config::{Deployment, Secret, SimulatedEngine, Timeouts};
+use crate::config::{Deployment, Retries, Secret, SimulatedEngine, Timeouts};
 use crate::likeness::nearest;
 use crate::provider::{AZURE_API_VERSION, Paths, Unresolved};
 
@@ -93,6 +93,10 @@ fn read_params(
         deployment.order = order;
     }
     deployment.timeouts = read_timeouts(reader, &settings);
+    let num_retries = reader.up_to(settings.get("num_retries"), Retries::MOST);
+    let max_retries = reader.up_to(settings.get("max_retries"), Retries::MOST);
+    deployment.num_retries = num_retries.or(max_retries);
+    deployment.cooldown.time = reader.seconds(settings.get("cooldown_time"));
     if let Some(headers) = settings.get("extra_headers") {
         read_headers(reader, headers, deployment);
     }
@@ -178,10 +182,14 @@ fn read_info(reader: &mut Reader<'_>, info: &Setting<'_>, deployment: &mut Deplo
         let path = info.path.key(&entry.key);
         match keys::MODEL_INFO.status(&entry.key) {
             Status::Served => {
-                deployment.id = match &entry.value.value {
-                    Value::Number(number) if !number.is_f64() => Some(number.to_string()),
-                    _ => reader.text(Some(&Setting { node: &entry.value, path })),
-                };
+                let setting = Setting { node: &entry.value, path };
+                match (entry.key.as_str(), &entry.value.value) {
+                    ("id", Value::Number(number)) if !number.is_f64() => {
+                        deployment.id = Some(number.to_string());
+                    }
+                    ("id", _) => deployment.id = reader.text(Some(&setting)),
+                    (key, _) => reliability::of_model_info(reader, key, &setting, &mut deployment.cooldown),
+                }
             }
             Status::NotYet => reader.note_not_yet(&keys::MODEL_INFO, &entry.key, path),
             Status::WithoutMeaning => {}

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use leastbusy_balance::TieBreak;
 
 use super::deployment::read_timeouts;
-use super::{Reader, Setting, Settings};
+use super::{Reader, Setting, Settings, fallbacks, reliability};
+use crate::config::finding::Finding;
 use crate::config::keys;
 use crate::config::mask;
 use crate::config::tree::Value;
@@ -21,7 +22,8 @@ pub(super) fn read(
 ) {
     let router = router.map(|section| reader.section(section.node, &section.path, &keys::ROUTER_SETTINGS));
     let litellm = litellm.map(|section| reader.section(section.node, &section.path, &keys::LITELLM_SETTINGS));
-    if let Some(settings) = &router {
+    let both = Both { router: router.as_ref(), litellm: litellm.as_ref() };
+    if let Some(settings) = both.router {
         config.router.timeouts = read_timeouts(reader, settings);
         let ties = [("random", TieBreak::Random), ("first", TieBreak::First)];
         if let Some(tie_break) = reader.choice(settings.get("tie_break"), &ties) {
@@ -29,20 +31,53 @@ pub(super) fn read(
         }
         strategy(reader, settings);
         config.aliases = aliases(reader, settings.get("model_group_alias"));
+        config.router.hedge = reliability::hedge(reader, settings);
     }
-    if let Some(settings) = &litellm
+    if let Some(settings) = both.litellm
         && let Some(timeout) = reader.seconds(settings.get("request_timeout"))
     {
         // LiteLLM's order: for a whole answer it goes before the router's timeout, for a stream after it.
         config.router.timeouts.timeout = Some(timeout);
         config.router.timeouts.stream_timeout.get_or_insert(timeout);
     }
-    if incomplete {
-        return;
+    let groups = groups_of(reader, &both);
+    config.router.cooldown = reliability::cooldown(reader, &both);
+    config.router.retries = reliability::retries(reader, &both, &groups);
+    if !incomplete {
+        config.router.fallbacks = fallbacks::read(reader, &both, config, &groups);
     }
-    let groups = groups_of(reader, router.as_ref());
-    for settings in [&router, &litellm].into_iter().flatten() {
-        fallbacks(reader, settings, config, &groups);
+}
+
+/// The sections that share some keys.
+pub(super) struct Both<'s> {
+    pub(super) router: Option<&'s Settings<'s>>,
+    pub(super) litellm: Option<&'s Settings<'s>>,
+}
+
+impl<'s> Both<'s> {
+    /// The setting of this name, `router_settings` first.
+    pub(super) fn first(&self, key: &str) -> Option<&'s Setting<'s>> {
+        [self.router, self.litellm].into_iter().flatten().find_map(|settings| settings.get(key))
+    }
+
+    /// What `router_settings` says under `key`, else what `litellm_settings` does, as in LiteLLM. Both are read, so that
+    /// a mistake in either is told.
+    pub(super) fn either<T>(
+        &self,
+        reader: &mut Reader<'_>,
+        key: &str,
+        mut read: impl FnMut(&mut Reader<'_>, Option<&Setting<'_>>) -> Option<T>,
+    ) -> Option<T> {
+        let own = read(reader, self.router.and_then(|settings| settings.get(key)));
+        let other = self.litellm.and_then(|settings| settings.get(key));
+        let value = read(reader, other);
+        if let (Some(_), Some(_), Some(other)) = (&own, &value, other) {
+            let what = format!("router_settings has `{key}` as well, which goes before this one");
+            reader
+                .findings
+                .push(Finding::warning(other.path.clone(), what).at_key().way_out("remove one of the two"));
+        }
+        own.or(value)
     }
 }
 
@@ -108,8 +143,10 @@ fn aliases(reader: &mut Reader<'_>, setting: Option<&Setting<'_>>) -> BTreeMap<S
 }
 
 /// Names of `routing_groups`: not served yet, but LiteLLM lets requests and fallbacks name them.
-fn groups_of(reader: &mut Reader<'_>, router: Option<&Settings<'_>>) -> Vec<String> {
-    let Some(setting) = router.and_then(|settings| settings.get("routing_groups")) else { return Vec::new() };
+fn groups_of(reader: &mut Reader<'_>, both: &Both<'_>) -> Vec<String> {
+    let Some(setting) = both.router.and_then(|settings| settings.get("routing_groups")) else {
+        return Vec::new();
+    };
     let items = reader.items(setting);
     items
         .iter()
@@ -118,50 +155,4 @@ fn groups_of(reader: &mut Reader<'_>, router: Option<&Settings<'_>>) -> Vec<Stri
             _ => None,
         })
         .collect()
-}
-
-/// Fallbacks are not served yet; names in them that lead nowhere are mistakes all the same.
-fn fallbacks(reader: &mut Reader<'_>, settings: &Settings<'_>, config: &Config, groups: &[String]) {
-    let known = |reader: &mut Reader<'_>, setting: &Setting<'_>, name: &str| {
-        if name == "*" || config.leads_somewhere(name) || groups.iter().any(|group| group == name) {
-            return;
-        }
-        let way_out = match nearest(name, config.names()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "name a model_name of model_list or an alias".into(),
-        };
-        let what = format!("{} leads nowhere: no deployment and no alias has that name", mask::quoted(name));
-        reader.mistake(&setting.path, what, way_out);
-    };
-    for key in ["fallbacks", "context_window_fallbacks", "content_policy_fallbacks"] {
-        let Some(setting) = settings.get(key) else { continue };
-        for item in reader.items(setting) {
-            let entries = reader.entries(item.node, &item.path);
-            let [entry] = entries else {
-                if !entries.is_empty() {
-                    let what = format!("an item of {key} has one group, this one has {}", entries.len());
-                    reader.mistake(
-                        &item.path,
-                        what,
-                        "write one item for each group: `- {GROUP: [OTHER, GROUPS]}`",
-                    );
-                }
-                continue;
-            };
-            let to = Setting { node: &entry.value, path: item.path.key(&entry.key) };
-            known(reader, &to, &entry.key);
-            for target in reader.items(&to) {
-                if let Some(name) = reader.text(Some(&target)) {
-                    known(reader, &target, &name);
-                }
-            }
-        }
-    }
-    if let Some(setting) = settings.get("default_fallbacks") {
-        for target in reader.items(setting) {
-            if let Some(name) = reader.text(Some(&target)) {
-                known(reader, &target, &name);
-            }
-        }
-    }
 }

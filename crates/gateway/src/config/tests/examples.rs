@@ -23,7 +23,9 @@ fn a_self_hosted_pool_loads() {
     let loaded = read_with(SELF_HOSTED, &[("GATEWAY_MASTER_KEY", "a-long-enough-key")]);
     assert_eq!(loaded.config.ids(), ["gpu-a", "gpu-b"]);
     assert!(loaded.config.aliases["default"].hidden);
-    assert_eq!(loaded.warnings.len(), 5, "{:#?}", brief(&loaded.warnings));
+    assert_eq!(loaded.config.router.cooldown.allowed_fails, Some(2));
+    assert_eq!(loaded.config.deployments[1].cooldown.time, Some(Duration::from_secs(10)));
+    assert_eq!(loaded.warnings.len(), 1, "{:#?}", brief(&loaded.warnings));
 }
 
 const CLOUD: &str = r#"
@@ -85,6 +87,8 @@ fn a_cloud_with_included_models_loads() {
     let names: Vec<_> = loaded.config.deployments.iter().map(|one| one.model_name.as_str()).collect();
     assert_eq!(names, ["chat-large", "chat-large", "chat-large", "chat-small", "openai/*", "mini", "nano"]);
     assert_eq!(loaded.files.len(), 3);
+    assert_eq!(loaded.config.router.fallbacks.default, ["chat-small"]);
+    assert_eq!(loaded.config.router.retries.policy.default, Some(2));
 
     write(
         "models/more.yaml",
@@ -126,7 +130,8 @@ router_settings:
 ";
     let loaded = read(text);
     assert_eq!(loaded.config.deployments[1].weight, 3.0);
-    assert_eq!(loaded.warnings.len(), 6, "{:#?}", brief(&loaded.warnings));
+    assert_eq!(loaded.config.router.retries.group_policies["embed"].default, Some(5));
+    assert_eq!(loaded.warnings.len(), 5, "{:#?}", brief(&loaded.warnings));
 }
 
 #[test]

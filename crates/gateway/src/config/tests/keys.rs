@@ -29,14 +29,14 @@ fn an_unknown_key_is_a_mistake_with_the_nearest_right_one() {
 #[test]
 fn keys_not_served_yet_give_one_warning_each() {
     let text = format!(
-        "{MODEL_LIST}  rpm: 5\n- model_name: chat\n  litellm_params: {{model: hosted_vllm/m, api_base: http://gpu-b:8000/v1, num_retries: 1, input_cost_per_token_batches: 1}}\n- model_name: chat\n  litellm_params: {{model: hosted_vllm/m, api_base: http://gpu-c:8000/v1, num_retries: 2}}\nrouter_settings: {{routing_strategy: simple-shuffle}}\nlitellm_settings: {{cache: true, drop_params: true, set_verbose: true}}\n"
+        "{MODEL_LIST}  rpm: 5\n- model_name: chat\n  litellm_params: {{model: hosted_vllm/m, api_base: http://gpu-b:8000/v1, mock_timeout: 1, input_cost_per_token_batches: 1}}\n- model_name: chat\n  litellm_params: {{model: hosted_vllm/m, api_base: http://gpu-c:8000/v1, mock_timeout: 2}}\nrouter_settings: {{routing_strategy: simple-shuffle}}\nlitellm_settings: {{cache: true, drop_params: true, set_verbose: true}}\n"
     );
     assert_eq!(
         warnings(&text),
         [
             "4:3 `rpm` is known to LiteLLM; leastbusy does not serve it yet / -",
-            "6:74 `num_retries` is known to LiteLLM; leastbusy does not serve it yet (here and in 1 place more) / -",
-            "6:90 `input_cost_per_token_batches` is known to LiteLLM; leastbusy does not serve it yet / -",
+            "6:74 `mock_timeout` is known to LiteLLM; leastbusy does not serve it yet (here and in 1 place more) / -",
+            "6:91 `input_cost_per_token_batches` is known to LiteLLM; leastbusy does not serve it yet / -",
             "9:37 routing_strategy `simple-shuffle` is known to LiteLLM; least-busy serves meanwhile / write `routing_strategy: least-busy` to say so",
             "10:20 `cache` is known to LiteLLM; leastbusy does not serve it yet / -",
         ]

@@ -78,6 +78,26 @@ fn no_mistake_beside_a_key_shows_it() {
     }
 }
 
+#[test]
+fn a_key_where_a_model_group_is_expected_is_not_shown() {
+    let key = "sk-hunter2hunter2";
+    for settings in [
+        format!("fallbacks: [{key}]"),
+        format!("fallbacks: [{{chat: {key}}}]"),
+        format!("fallbacks: [{{chat: [{key}]}}]"),
+        format!("fallbacks: [{{{key}: [chat]}}]"),
+        format!("default_fallbacks: {key}"),
+        format!("retry_policy: {{{key}: 1}}"),
+        format!("retry_policy: {{DefaultRetries: {key}}}"),
+        format!("model_group_retry_policy: {{{key}: {{DefaultRetries: 1}}}}"),
+        format!("routing_groups: [{{group_name: {key}}}], fallbacks: [{{chat: [{key}]}}]"),
+        format!("when_all_cooling: {key}"),
+    ] {
+        let text = shown(&format!("{MODEL_LIST}router_settings: {{{settings}}}\n"));
+        assert!(!text.contains("hunter2"), "{settings}\n{text}");
+    }
+}
+
 /// Puts what YAML gives a meaning into the middle of words. Nothing is taken out: a key whose name is gone cannot be
 /// told from any other text.
 fn mutated() -> impl Strategy<Value = String> {
