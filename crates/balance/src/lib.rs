@@ -44,6 +44,7 @@ mod lease;
 mod load;
 mod outcome;
 mod quantile;
+mod walk;
 mod window;
 
 pub use budget::{RetryBudget, RetryLedger};
@@ -53,3 +54,6 @@ pub use health::{Condition, Cooldown, HealthRules, Standing, Tolerance};
 pub use lease::{Ending, Lease};
 pub use load::Weight;
 pub use outcome::{Blame, ByClass, ErrorClass, Outcome, Phase, Remedy, Verdict};
+pub use walk::{
+    Ask, Directions, FailedAttempt, FallbackFor, GiveUp, Limits, NoPick, Step, Walk, WhenAllCooling,
+};

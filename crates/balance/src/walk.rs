@@ -1,0 +1,411 @@
+//! What one request may do next: try, wait, fall back, give up.
+//!
+//! # The problem
+//!
+//! After a failure there is nearly always something left to try, and each thing left has a price. Asking
+//! the deployment that has just failed again hammers it; waiting for it when another one is free wastes the
+//! client's time; waiting and then not trying wastes all of it; retries times fallbacks multiply.
+//!
+//! # The rules
+//!
+//! - A retry goes to a deployment this request has not tried, at once. Only when all that are available
+//!   were tried it waits, until the first of them may be asked again: at the end of the rest it asked for
+//!   (`Retry-After`), or of a rest that doubles each time; or until the first that cools down returns.
+//! - What an outcome's [`Remedy`] excludes is not tried: not the same deployment after a refused key, no
+//!   deployment of the group after a bad request.
+//! - A retry needs the group's [budget](crate::RetryBudget). A fallback needs none: it is another group's load.
+//! - When retries end, fallbacks begin: first the higher order levels of the same group, then the group's
+//!   list, depth first, each target at most once and never the first again. A deployment that was tried on
+//!   the way is not tried by another name.
+//! - There is no wait before a fallback and none before giving up: each wait is for an attempt.
+//! - When every deployment of a target cools down, fallbacks go first. When none is left,
+//!   [`WhenAllCooling`] says whether to fail, to wait for the first that returns or to ask it at once.
+//! - Nothing begins at or after the deadline.
+//!
+//! # It ends
+//!
+//! Let `R` be the largest number [`Directions::retries`] gives. A leg is the part of a walk on one order level
+//! of one target. It makes a first attempt and at most `R` more. The first leg is free, each further one in
+//! which an attempt is made counts against [`Limits::max_fallbacks`]. So a walk makes at most
+//! `(1 + R) * (1 + max_fallbacks)` attempts, and at most `1 + max_fallbacks + max_retries`. Before one retry it
+//! rests for 60 s at most (or `retry_after`, if that is more) in steps of at least 10 ms, and for cooldowns as
+//! long as [`WhenAllCooling::Wait`] says at most, in all, in such steps too. Between these are only picks that
+//! come to nothing: a few for each step and for each target of the fallback lists.
+
+use std::time::Duration;
+
+use crate::fleet::DeploymentIndex;
+use crate::outcome::Remedy;
+
+mod directions;
+mod leg;
+mod rest;
+mod step;
+mod tried;
+
+pub use directions::{Directions, FallbackFor, Limits, WhenAllCooling};
+use leg::{Leg, Parked};
+pub use step::{Ask, FailedAttempt, GiveUp, NoPick, Step};
+use tried::{Trial, Tried};
+
+/// What one request has tried, and what it may do next.
+///
+/// A pure state machine: each call tells what happened and returns the next [`Step`]. It reads no clock
+/// and allocates nothing before the first failure. Every `now` is the time since one epoch of the caller's
+/// choice; every `dice` is a number rolled for that call alone.
+///
+/// ```
+/// use std::time::Duration;
+/// use leastbusy_balance::{
+///     Directions, FailedAttempt, FallbackFor, Fleet, GiveUp, Limits, NoPick, Outcome, Step, Walk,
+/// };
+///
+/// /// Two model groups; `chat` (0) falls back to `spare` (1), and each retries once.
+/// struct Config;
+/// impl Directions for Config {
+///     fn retries(&self, _target: usize, _outcome: Outcome) -> u32 {
+///         1
+///     }
+///     fn fallbacks(&self, target: usize, _reason: FallbackFor) -> &[usize] {
+///         if target == 0 { &[1] } else { &[] }
+///     }
+///     fn has_level_above(&self, _target: usize, _order: i64) -> bool {
+///         false
+///     }
+/// }
+///
+/// let fleet = Fleet::new();
+/// let (deployment, other) = (fleet.deploy(), fleet.deploy());
+/// let (now, dice) = (Duration::from_secs(100), 4);
+/// let mut walk = Walk::new(0, Limits { deadline: now + Duration::from_secs(60), ..Limits::default() });
+///
+/// let Step::Pick(ask) = walk.start(now) else { panic!("there is time") };
+/// assert_eq!((ask.target, walk.tried()), (0, &[][..]));
+///
+/// // The first deployment answers 500. Another one of the group may do better, and the budget allows it.
+/// let failed = FailedAttempt { deployment, order: 0, outcome: Outcome::ServerError };
+/// let Step::Pick(ask) = walk.failed(failed, now, dice, || true, &Config) else { panic!("one retry") };
+/// assert_eq!((ask.target, walk.tried()), (0, &[deployment][..]));
+///
+/// // That one as well, and no retry is left: the fallback is tried, without a wait.
+/// let failed = FailedAttempt { deployment: other, order: 0, outcome: Outcome::ServerError };
+/// let Step::Pick(ask) = walk.failed(failed, now, dice, || true, &Config) else { panic!("a fallback") };
+/// assert_eq!((ask.target, walk.retries(), walk.fallbacks()), (1, 1, 1));
+///
+/// // `spare` leads to the same two deployments. They are not asked again by another name.
+/// let step = walk.refused(NoPick::AllTried { soonest: None }, now, dice, &Config);
+/// assert_eq!(step, Step::GiveUp(GiveUp::Failed));
+/// ```
+#[derive(Debug)]
+pub struct Walk {
+    limits: Limits,
+    first: usize,
+    leg: Leg,
+    tried: Tried,
+    /// Fallback targets that were asked, whether or not they had a deployment.
+    visited: Vec<usize>,
+    /// Fallback targets to ask, the next one last.
+    pending: Vec<usize>,
+    /// Legs that found every deployment cooling down.
+    parked: Vec<Parked>,
+    retries: u32,
+    fallbacks: u32,
+    /// Time given to waits for cooldowns.
+    waited: Duration,
+}
+
+impl Walk {
+    /// A walk that begins at a target.
+    #[must_use]
+    pub fn new(first: usize, limits: Limits) -> Self {
+        Self {
+            limits,
+            first,
+            leg: Leg::first(first),
+            tried: Tried::default(),
+            visited: Vec::new(),
+            pending: Vec::new(),
+            parked: Vec::new(),
+            retries: 0,
+            fallbacks: 0,
+            waited: Duration::ZERO,
+        }
+    }
+
+    /// The first step.
+    pub fn start(&mut self, now: Duration) -> Step {
+        self.ask(now)
+    }
+
+    /// The attempt failed.
+    ///
+    /// `may_retry` is asked at most once, when everything else allows a retry; it spends the group's budget.
+    // The jitter of every wait is cut from a `dice` that was rolled for it. tower clones one generator into each
+    // backoff, and all clones roll the same numbers: four sessions slept exactly 134, 292 and 795 ms, together.
+    // A walk has no generator that could be cloned.
+    pub fn failed(
+        &mut self,
+        attempt: FailedAttempt,
+        now: Duration,
+        dice: u64,
+        may_retry: impl FnOnce() -> bool,
+        directions: &impl Directions,
+    ) -> Step {
+        self.note(attempt, now);
+        let outcome = attempt.outcome;
+        self.leg.failed(outcome);
+        if outcome.remedy() == Remedy::None {
+            return Step::GiveUp(GiveUp::Failed);
+        }
+        if self.limits.deadline <= now {
+            return Step::GiveUp(GiveUp::Deadline);
+        }
+        let target = self.leg.target;
+        if self.retries < self.limits.max_retries
+            && self.leg.attempts <= directions.retries(target, outcome)
+            && may_retry()
+        {
+            self.retries += 1;
+            return self.ask(now);
+        }
+        // A request that is too long or too bold for one level is so for all of them.
+        let level = self.leg.lowest_order;
+        if self.leg.reason == FallbackFor::Any
+            && self.fallbacks < self.limits.max_fallbacks
+            && directions.has_level_above(target, level)
+        {
+            return self.enter(Leg::above(target, level), now);
+        }
+        self.fall_back(self.leg.reason, now, dice, directions)
+    }
+
+    /// An attempt failed while another one of this request is under way: its deployment counts as tried.
+    ///
+    /// For hedges. Nothing is to be done next, and it counts neither as a retry nor as a fallback.
+    pub fn note(&mut self, attempt: FailedAttempt, now: Duration) {
+        let FailedAttempt { deployment, order, outcome } = attempt;
+        self.leg.lowest_order = order.min(self.leg.lowest_order);
+        self.tried.add(
+            deployment,
+            Trial {
+                target: self.leg.target,
+                order,
+                failed_at: now,
+                // "In 0 s" says nothing of when, and at once would not be a rest.
+                until: outcome
+                    .retry_after()
+                    .filter(|rest| !rest.is_zero())
+                    .map(|rest| now.saturating_add(rest.max(self.limits.retry_after))),
+                again: outcome.remedy() != Remedy::OtherDeployment,
+            },
+        );
+    }
+
+    /// No deployment could be picked.
+    pub fn refused(
+        &mut self,
+        refusal: NoPick,
+        now: Duration,
+        dice: u64,
+        directions: &impl Directions,
+    ) -> Step {
+        if self.limits.deadline <= now {
+            return Step::GiveUp(GiveUp::Deadline);
+        }
+        let reason = match refusal {
+            NoPick::AllTried { soonest } => {
+                if let Some(step) = self.again(soonest, now, dice, directions) {
+                    return step;
+                }
+                self.leg.reason
+            }
+            NoPick::AllCooling { soonest } => {
+                self.parked.push(Parked { leg: self.leg, soonest });
+                if 0 < self.leg.attempts { self.leg.reason } else { FallbackFor::Any }
+            }
+            NoPick::Empty => FallbackFor::Any,
+        };
+        self.uncount();
+        self.fall_back(reason, now, dice, directions)
+    }
+
+    /// The wait is over.
+    pub fn waited(&mut self, now: Duration) -> Step {
+        self.leg.force = false;
+        self.ask(now)
+    }
+
+    /// The deployments that a pick leaves out.
+    #[must_use]
+    pub fn tried(&self) -> &[DeploymentIndex] {
+        self.tried.left_out()
+    }
+
+    /// The target that the request is on.
+    #[must_use]
+    pub fn target(&self) -> usize {
+        self.leg.target
+    }
+
+    /// The target that the walk began at.
+    #[must_use]
+    pub fn first(&self) -> usize {
+        self.first
+    }
+
+    /// Retries so far on all targets, the one under way included.
+    #[must_use]
+    pub fn retries(&self) -> u32 {
+        self.retries
+    }
+
+    /// Fallback targets and order levels on which an attempt was made, the one under way included.
+    #[must_use]
+    pub fn fallbacks(&self) -> u32 {
+        self.fallbacks
+    }
+
+    fn ask(&self, now: Duration) -> Step {
+        if self.limits.deadline <= now {
+            return Step::GiveUp(GiveUp::Deadline);
+        }
+        let Leg { target, above_order, force, .. } = self.leg;
+        Step::Pick(Ask { target, above_order, force })
+    }
+
+    /// Asks on a new or a parked leg.
+    fn enter(&mut self, leg: Leg, now: Duration) -> Step {
+        self.leg = leg;
+        self.count();
+        self.tried.leave_all_out();
+        self.ask(now)
+    }
+
+    /// The leg's next attempt is a retry, or its fallback's first.
+    fn count(&mut self) {
+        if 0 < self.leg.attempts {
+            self.retries += 1;
+        } else if self.leg.is_fallback {
+            self.fallbacks += 1;
+        }
+    }
+
+    /// The attempt that [`Self::count`] counted was not made.
+    fn uncount(&mut self) {
+        if 0 < self.leg.attempts {
+            self.retries -= 1;
+        } else if self.leg.is_fallback {
+            self.fallbacks -= 1;
+        }
+    }
+
+    /// The retry of a leg that has no untried deployment: one that had its rest, or a wait for the first.
+    fn again(
+        &mut self,
+        soonest: Option<Duration>,
+        now: Duration,
+        dice: u64,
+        directions: &impl Directions,
+    ) -> Option<Step> {
+        if self.leg.attempts == 0 {
+            return None;
+        }
+        if self.tried.release(&self.leg, now) {
+            return Some(self.ask(now));
+        }
+        let Limits { retry_after, deadline, .. } = self.limits;
+        self.tried.rest(&self.leg, now.saturating_add(rest::backoff(self.leg.rests)), retry_after);
+        let moment = [self.tried.soonest(&self.leg), soonest].into_iter().flatten().min()?;
+        let rest = moment.saturating_sub(now).max(rest::LEAST);
+        let longest = rest::LONGEST.max(retry_after).saturating_sub(self.leg.rested);
+        let room = deadline.saturating_sub(now).saturating_sub(rest);
+        // While a fallback is left, a long rest is not worth its time.
+        let is_long = rest::BACKOFF_MAX < rest;
+        if longest < rest || room.is_zero() || is_long && self.has_fallback(directions) {
+            return None;
+        }
+        let rest = rest + rest::jitter(rest::JITTER.min(room / 2), dice);
+        self.leg.rests += 1;
+        self.leg.rested += rest;
+        Some(Step::Wait(rest))
+    }
+
+    fn has_fallback(&self, directions: &impl Directions) -> bool {
+        let mut targets = self.pending.iter().chain(directions.fallbacks(self.leg.target, self.leg.reason));
+        self.fallbacks < self.limits.max_fallbacks && targets.any(|target| self.is_new(*target))
+    }
+
+    fn is_new(&self, target: usize) -> bool {
+        target != self.first && !self.visited.contains(&target)
+    }
+
+    /// The leg is over: on to the next target, or back to one that cooled down.
+    fn fall_back(
+        &mut self,
+        reason: FallbackFor,
+        now: Duration,
+        dice: u64,
+        directions: &impl Directions,
+    ) -> Step {
+        // Depth first: a target's own list goes before what is left of the list that led to it.
+        self.pending.extend(directions.fallbacks(self.leg.target, reason).iter().rev());
+        while self.fallbacks < self.limits.max_fallbacks
+            && let Some(target) = self.pending.pop()
+        {
+            if self.is_new(target) {
+                self.visited.push(target);
+                return self.enter(Leg::fallback(target, reason), now);
+            }
+        }
+        self.last_resort(now, dice)
+    }
+
+    /// Only deployments that cool down are left, if any.
+    fn last_resort(&mut self, now: Duration, dice: u64) -> Step {
+        let may_enter = |leg: &Leg| {
+            let is_counted = if 0 < leg.attempts {
+                self.retries < self.limits.max_retries
+            } else {
+                !leg.is_fallback || self.fallbacks < self.limits.max_fallbacks
+            };
+            is_counted && !leg.force
+        };
+        let parked = self.parked.iter().enumerate().filter(|(_, parked)| may_enter(&parked.leg));
+        let Some((place, &Parked { leg, soonest })) = parked.min_by_key(|(_, parked)| parked.soonest) else {
+            return self.give_up(now);
+        };
+        match self.limits.when_all_cooling {
+            WhenAllCooling::Fail => self.give_up(now),
+            WhenAllCooling::TrySoonest => {
+                self.parked.swap_remove(place);
+                self.enter(Leg { force: true, ..leg }, now)
+            }
+            WhenAllCooling::Wait(longest) => {
+                let wait = soonest.saturating_sub(now).max(rest::LEAST);
+                let left = longest.saturating_sub(self.waited);
+                let room = self.limits.deadline.saturating_sub(now).saturating_sub(wait);
+                if left < wait || room.is_zero() {
+                    return self.give_up(now);
+                }
+                let jitter = rest::COOLING_JITTER.min(left - wait).min(room / 2);
+                let wait = wait + rest::jitter(jitter, dice);
+                self.waited += wait;
+                self.parked.swap_remove(place);
+                // What this leg tried before may be asked again after a wait this long, as after a rest.
+                let due = now.saturating_add(rest::backoff(leg.rests));
+                self.tried.rest(&leg, due, self.limits.retry_after);
+                self.enter(leg, now);
+                Step::Wait(wait)
+            }
+        }
+    }
+
+    fn give_up(&self, now: Duration) -> Step {
+        let soonest = self.parked.iter().map(|parked| parked.soonest).min();
+        Step::GiveUp(match soonest {
+            _ if !self.tried.is_empty() => GiveUp::Failed,
+            Some(soonest) => GiveUp::Cooling { remaining: soonest.saturating_sub(now) },
+            None => GiveUp::Empty,
+        })
+    }
+}

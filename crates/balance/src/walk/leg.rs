@@ -1,0 +1,65 @@
+//! The part of a walk on one order level of one target.
+
+use std::time::Duration;
+
+use crate::outcome::Outcome;
+use crate::walk::FallbackFor;
+
+/// Where a walk is, and what it did there.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Leg {
+    pub(super) target: usize,
+    pub(super) above_order: Option<i64>,
+    pub(super) is_fallback: bool,
+    /// Why a fallback would be needed: the last failure here, or what led here.
+    pub(super) reason: FallbackFor,
+    /// Attempts that failed here, hedges aside. More than 0 makes the next one a retry.
+    pub(super) attempts: u32,
+    /// The lowest order that failed here.
+    pub(super) lowest_order: i64,
+    /// Rests taken here.
+    pub(super) rests: u32,
+    /// Time rested since the last attempt here.
+    pub(super) rested: Duration,
+    /// The ask goes to a deployment that cools down.
+    pub(super) force: bool,
+}
+
+/// A leg that found every deployment cooling down.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Parked {
+    pub(super) leg: Leg,
+    /// The moment at which the first of them may be asked.
+    pub(super) soonest: Duration,
+}
+
+impl Leg {
+    pub(super) fn first(target: usize) -> Self {
+        Self {
+            target,
+            above_order: None,
+            is_fallback: false,
+            reason: FallbackFor::Any,
+            attempts: 0,
+            lowest_order: i64::MAX,
+            rests: 0,
+            rested: Duration::ZERO,
+            force: false,
+        }
+    }
+
+    pub(super) fn fallback(target: usize, reason: FallbackFor) -> Self {
+        Self { is_fallback: true, reason, ..Self::first(target) }
+    }
+
+    pub(super) fn above(target: usize, order: i64) -> Self {
+        Self { above_order: Some(order), ..Self::fallback(target, FallbackFor::Any) }
+    }
+
+    pub(super) fn failed(&mut self, outcome: Outcome) {
+        self.attempts += 1;
+        self.reason = outcome.into();
+        self.rested = Duration::ZERO;
+        self.force = false;
+    }
+}

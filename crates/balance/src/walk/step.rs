@@ -1,0 +1,75 @@
+//! What passes between a walk and its caller.
+
+use std::time::Duration;
+
+use crate::fleet::DeploymentIndex;
+use crate::outcome::Outcome;
+
+/// What the caller does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Pick a deployment and try it. Then tell [`Walk::failed`](crate::Walk::failed), or [`Walk::refused`](crate::Walk::refused) if there is none; a
+    /// success ends the walk.
+    Pick(Ask),
+    /// Wait this long, then call [`Walk::waited`](crate::Walk::waited).
+    Wait(Duration),
+    /// Answer the client with an error.
+    GiveUp(GiveUp),
+}
+
+/// Which deployments a pick may choose from; [`Walk::tried`](crate::Walk::tried) tells which of them are left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ask {
+    /// The target, such as a model group.
+    pub target: usize,
+    /// Only members with an order above this one.
+    pub above_order: Option<i64>,
+    /// Cooldowns do not count: the member whose cooldown ends first is taken.
+    pub force: bool,
+}
+
+/// Why a walk ends without a success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GiveUp {
+    /// An attempt failed and nothing else may be tried.
+    ///
+    /// The client gets the last error of the [first](crate::Walk::first) target: it is about the model it asked for.
+    Failed,
+    /// Nothing was tried: all deployments cool down.
+    Cooling {
+        /// Time until the first of them may be asked.
+        remaining: Duration,
+    },
+    /// Nothing was tried: no target has a deployment.
+    Empty,
+    /// The deadline has passed.
+    Deadline,
+}
+
+/// An attempt that was not a success.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedAttempt {
+    /// The deployment it was on.
+    pub deployment: DeploymentIndex,
+    /// The deployment's order in the group it was picked from.
+    pub order: i64,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// Why a pick found no deployment; moments are times since the caller's epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoPick {
+    /// The target has no members, or none above the order that was asked for.
+    Empty,
+    /// Some members are available, and [`Walk::tried`](crate::Walk::tried) holds them all.
+    AllTried {
+        /// The moment at which the first member that cools down may be asked, if one does.
+        soonest: Option<Duration>,
+    },
+    /// Every member cools down.
+    AllCooling {
+        /// The moment at which the first of them may be asked.
+        soonest: Duration,
+    },
+}
