@@ -218,11 +218,12 @@ fn files_with(needle: &str) -> Vec<String> {
 #[test]
 fn a_deployment_is_asked_only_with_an_attempt_that_holds_a_lease() {
     let callers = files_with("send::send(");
-    assert_eq!(callers, ["router/dispatch.rs", "router/probe.rs"]);
+    assert_eq!(callers, ["router/once.rs", "router/probe.rs"]);
     for file in callers {
         let source = paper(&format!("crates/gateway/src/{file}"));
-        let (pick, send) = (source.find(".pick("), source.find("send::send("));
-        assert!(pick.is_some() && pick < send, "{file} picks before it sends");
+        let (lease, send) =
+            (source.find("attempt: Attempt").or(source.find(".pick(")), source.find("send::send("));
+        assert!(lease.is_some() && lease < send, "{file} has an attempt before it sends");
     }
     assert_eq!(files_with("Attempt::begin("), ["router/dispatch.rs"]);
 }

@@ -368,7 +368,8 @@ impl Health {
             (None, Some(asked)) if !(relapse && asked.is_zero()) => asked,
             (None, _) => rules.default_cooldown_time,
         };
-        if base.is_zero() || !rules.cooldowns {
+        let never = rules.cooldown_time.is_none() && rules.default_cooldown_time.is_zero();
+        if never || base.is_zero() || !rules.cooldowns {
             return None;
         }
         if self.relapses == 0 {

@@ -102,10 +102,7 @@ impl Door {
             route: self.route(&model)?,
             stream: form.stream,
             timeouts: timeouts(&Extras::default(), &parts.headers)?,
-            content: Content::Form {
-                form,
-                rest: intake.map_err(|error| refusal(error).into()).boxed_unsync(),
-            },
+            content: Content::form(form, intake.map_err(|error| refusal(error).into()).boxed_unsync()),
             headers: &parts.headers,
         };
         Ok(self.router().dispatch(call, facts).await?.map(Body::Leased))

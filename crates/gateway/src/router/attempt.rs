@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use leastbusy_balance::{Ending, Lease, Outcome, Phase};
+use leastbusy_balance::{DeploymentIndex, Ending, FailedAttempt, Lease, Outcome, Phase};
 
 use super::deployment::Deployment;
+use super::dispatch::Picked;
 use super::observer::{AttemptEnd, AttemptStart};
 use super::table::{ModelGroup, Table};
 
@@ -17,6 +18,8 @@ pub(super) struct Attempt {
     /// `None` once it has ended.
     lease: Option<Lease>,
     member: usize,
+    leased: DeploymentIndex,
+    order: i64,
     in_flight: u32,
     number: u32,
     stream: bool,
@@ -33,6 +36,8 @@ pub(super) struct Attempt {
 /// Failures that say nothing of the deployment, because the client brought them about.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Excused {
+    /// It was no request of a client.
+    pub(super) all: bool,
     /// The client set a time limit of its own.
     pub(super) timeouts: bool,
     /// The client alone named the model, through a wildcard.
@@ -41,6 +46,9 @@ pub(super) struct Excused {
 
 impl Excused {
     fn covers(self, outcome: Outcome) -> bool {
+        if self.all {
+            return true;
+        }
         match outcome {
             Outcome::Timeout(Phase::FirstByte | Phase::Idle | Phase::Total) => self.timeouts,
             Outcome::NotFound => self.unknown_model,
@@ -54,14 +62,14 @@ impl Attempt {
         table: &Arc<Table>,
         group: usize,
         (lease, started): (Lease, Instant),
-        number: u32,
-        stream: bool,
-        excused: Excused,
+        Picked { number, stream, excused }: Picked,
     ) -> Self {
         let attempt = Self {
             table: Arc::clone(table),
             group,
             member: lease.member(),
+            leased: lease.deployment(),
+            order: lease.order(),
             in_flight: lease.in_flight_at_pick(),
             lease: Some(lease),
             number,
@@ -100,12 +108,21 @@ impl Attempt {
         self.first_byte = Some(now - self.started);
         self.status = Some(status);
         self.whole = whole;
-        if whole == Outcome::Success
+        now
+    }
+
+    /// The answer is worth sending on.
+    pub(super) fn serves(&mut self) {
+        if self.whole == Outcome::Success
             && let Some(lease) = &mut self.lease
         {
-            lease.answered(self.table.since_start(now));
+            lease.answered(self.table.since_start(Instant::now()));
         }
-        now
+    }
+
+    /// What the walk is to know of it if it fails; the outcome is still to come.
+    pub(super) fn as_failed(&self) -> FailedAttempt {
+        FailedAttempt { deployment: self.leased, order: self.order, outcome: Outcome::ClientLeft }
     }
 
     pub(super) fn received(&mut self, bytes: usize) {

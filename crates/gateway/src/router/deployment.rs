@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use leastbusy_balance::DeploymentIndex;
+use leastbusy_balance::{DeploymentIndex, HealthRules};
 
 use super::physical::Physical;
-use crate::config::{self, Timeouts};
+use super::rules;
+use crate::config::{self, RouterSettings, Timeouts};
 use crate::openai::DefaultParams;
 use crate::openai::endpoint::{AzurePath, ENDPOINTS, Endpoint, EndpointIndex};
 use crate::provider::{KeyHeader, Paths, Provider};
@@ -40,6 +41,9 @@ pub struct Deployment {
     pub(super) defaults: DefaultParams,
     /// Headers that every request to it carries.
     headers: HeaderMap,
+    /// `num_retries`, where it has its own.
+    pub(super) num_retries: Option<u32>,
+    pub(super) rules: Arc<HealthRules>,
     timeouts: Timeouts,
     origin: Arc<Origin>,
     pattern: Option<Pattern>,
@@ -77,7 +81,7 @@ impl Deployment {
         entry: &config::Deployment,
         id: String,
         place: Place,
-        router: &Timeouts,
+        router: &RouterSettings,
     ) -> Result<Self, NotUsable> {
         let printable = |text: &str, what: &str| {
             HeaderValue::from_str(text)
@@ -91,7 +95,9 @@ impl Deployment {
             api_base_header: printable(&place.api_base, "api_base")?,
             defaults: DefaultParams::new(&entry.default_params),
             headers: headers(entry, place.provider.key_header)?,
-            timeouts: merge(&entry.timeouts, router),
+            timeouts: merge(&entry.timeouts, &router.timeouts),
+            num_retries: entry.num_retries,
+            rules: rules::of_deployment(&router.cooldown, &entry.cooldown),
             id,
             model_name: entry.model_name.clone(),
             provider: place.provider.name,

@@ -1,30 +1,25 @@
-//! One request's way: pick and lease, send, and hand the answer on with its lease.
+//! One request's way: picks and attempts, as the walk says, until an answer is worth sending on.
 
-use std::pin::Pin;
+use std::cell::OnceCell;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Instant;
 
-use bytes::Bytes;
-use http::{HeaderMap, Method, Response, header};
-use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming;
-use leastbusy_balance::{Outcome, Phase, Pick, Refusal};
-use tokio::time::Sleep;
+use http::{HeaderMap, Response};
+use leastbusy_balance::{
+    Ask, FailedAttempt, GiveUp, Limits as WalkLimits, NoPick, Phase, Pick, Refusal, Step, Walk,
+};
 
 use super::attempt::{Attempt, Excused};
-use super::deployment::Deployment;
-use super::headers;
+use super::content::Content;
+use super::failure::Failure;
 use super::leased_body::LeasedBody;
 use super::served::{Facts, Served};
 use super::table::{Route, Table};
+use super::ways::{FIRST, Ways};
 use crate::config::Timeouts;
 use crate::openai::endpoint::EndpointIndex;
-use crate::openai::{ApiError, Fields, FormHead, Pieces, SseWatch, UpstreamTimeout, rewrite};
-use crate::upstream::body::{ClientFailure, StreamError};
-use crate::upstream::{Exchange, Limits, Pool, RequestBody, SendError, Target, classify, send};
-
-/// When to come back to a gateway that has no room: about as long as a short answer takes.
-const BUSY_WAIT: Duration = Duration::from_secs(1);
+use crate::openai::{ApiError, UpstreamTimeout};
+use crate::upstream::{Limits, Pool};
 
 /// One worker's way to the deployments: the shared table and its own connections.
 #[derive(Debug, Clone)]
@@ -52,25 +47,6 @@ pub struct Call<'a> {
     pub timeouts: Timeouts,
 }
 
-/// A request's body, as far as it was read.
-#[derive(Debug)]
-pub enum Content<'a> {
-    /// JSON, whole.
-    Json {
-        /// The bytes as they came.
-        body: &'a Pieces,
-        /// Where its fields stand.
-        fields: &'a Fields,
-    },
-    /// A form whose model is known; the rest streams through.
-    Form {
-        /// What was read until the model was found.
-        form: FormHead,
-        /// What the client is still sending.
-        rest: UnsyncBoxBody<Bytes, StreamError>,
-    },
-}
-
 impl Router {
     /// A worker's router over the shared table.
     #[must_use]
@@ -93,119 +69,185 @@ impl Router {
         self.pool.sweep(self.table.origins());
     }
 
-    /// Sends a request to the least busy deployment of its group.
+    /// Sends a request to the least busy deployment of its group, and elsewhere when that fails.
     ///
     /// # Errors
     ///
-    /// What the client is to be told, when no deployment answered. An answer with an error status is an
-    /// answer.
+    /// What the client is to be told, when no deployment answered. A deployment's own error is an answer.
     pub async fn dispatch(
         &self,
         call: Call<'_>,
         facts: &mut Facts,
     ) -> Result<Response<LeasedBody>, ApiError> {
-        let (group, model) = (call.route.group, call.model);
-        let attempt = self.pick(&call.route, call.stream).map_err(|refusal| {
-            tracing::warn!(model, %refusal, "no deployment");
-            ApiError::overloaded(model, BUSY_WAIT)
-        })?;
-        facts.served = Some(Served::new(&self.table, group, attempt.member()));
-        let deployment = attempt.deployment();
-        let limits = deployment.limits(&call.timeouts, call.stream);
-        let asked_for = deployment.model_for(&call.route.captures);
-        let path = match deployment.path(call.endpoint, &asked_for) {
-            Ok(path) => path,
-            Err(error) => {
-                attempt.end(Outcome::BadRequest);
-                return Err(ApiError::invalid_request(error.to_string(), "model"));
-            }
+        let reliability = self.table.reliability();
+        let deadline = facts.received + reliability.whole_request;
+        let limits = WalkLimits { deadline: self.table.since_start(deadline), ..reliability.walk };
+        let mut journey = Journey {
+            router: self,
+            call: &call,
+            walk: Walk::new(FIRST, limits),
+            ways: OnceCell::new(),
+            deadline,
+            attempts: 0,
+            first_failure: None,
         };
-        let started = attempt.started();
-        let mut timer =
-            Box::pin(tokio::time::sleep_until((started + limits.first_byte.min(limits.total)).into()));
-        let mut content = Some(call.content);
-        let mut message = || {
-            let body = body(&mut content, deployment, &asked_for)?;
-            let mut headers = headers::to_upstream(call.headers, call.stream);
-            deployment.add_headers(&mut headers);
-            Some((headers, body))
-        };
-        let target =
-            Target { origin: deployment.origin(), method: Method::POST, path, message: &mut message };
-        let exchange = send::send(&self.pool, target, &limits, started.into(), &mut timer).await;
-        facts.waited += started.elapsed();
-        match exchange {
-            Ok(exchange) => Ok(answer(exchange, attempt, &limits, timer)),
-            Err(error) => {
-                tracing::warn!(deployment = attempt.deployment().id, %error, "no answer");
-                attempt.end(error.outcome());
-                Err(told(&error, &limits, model))
-            }
-        }
+        let answer = journey.go(facts).await;
+        facts.retries = journey.walk.retries();
+        facts.fallbacks = journey.walk.fallbacks();
+        answer
     }
 
-    pub(super) fn pick(&self, route: &Route<'_>, stream: bool) -> Result<Attempt, Refusal> {
+    /// Takes a lease on the least busy of a route's deployments.
+    pub(super) fn pick(&self, route: &Route<'_>, pick: Pick<'_>, picked: Picked) -> Result<Attempt, Refusal> {
         let now = Instant::now();
-        let pick = Pick { dice: fastrand::u64(..), now: self.table.since_start(now), ..Pick::default() };
+        let pick = Pick { dice: fastrand::u64(..), now: self.table.since_start(now), ..pick };
         let lease = self.table.pick(route, &pick)?;
-        Ok(Attempt::begin(&self.table, route.group, (lease, now), 1, stream, Excused::default()))
+        Ok(Attempt::begin(&self.table, route.group, (lease, now), picked))
     }
 }
 
-/// The body for one sending; `None` when it has streamed through already.
-fn body(content: &mut Option<Content<'_>>, deployment: &Deployment, model: &str) -> Option<RequestBody> {
-    if let Some(Content::Json { body, fields }) = content {
-        return Some(RequestBody::Whole(rewrite(body, fields, Some(model), &deployment.defaults)));
-    }
-    match content.take()? {
-        Content::Form { form, rest } => {
-            let failure = ClientFailure::default();
-            Some(RequestBody::Streamed { head: form.rewrite(Some(model)), rest, failure })
+/// What a pick is made for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Picked {
+    /// 1 for a request's first attempt.
+    pub(super) number: u32,
+    pub(super) stream: bool,
+    pub(super) excused: Excused,
+}
+
+/// One request under way.
+struct Journey<'a> {
+    router: &'a Router,
+    call: &'a Call<'a>,
+    walk: Walk,
+    /// Needed once something has failed.
+    ways: OnceCell<Ways<'a>>,
+    deadline: Instant,
+    attempts: u32,
+    /// What the client is told when nothing serves: the last failure of what it asked for.
+    first_failure: Option<Failure>,
+}
+
+impl<'a> Journey<'a> {
+    async fn go(&mut self, facts: &mut Facts) -> Result<Response<LeasedBody>, ApiError> {
+        let mut step = self.walk.start(self.now());
+        loop {
+            step = match step {
+                Step::Pick(ask) => match self.pick(&ask) {
+                    Ok(attempt) => match self.attempt(attempt, facts).await {
+                        Ok(response) => return Ok(response),
+                        Err(next) => next,
+                    },
+                    Err(refusal) => {
+                        let now = self.now();
+                        let ways = self.ways.get_or_init(|| Ways::new(&self.router.table, self.call));
+                        self.walk.refused(no_pick(refusal), now, fastrand::u64(..), ways)
+                    }
+                },
+                Step::Wait(wait) => {
+                    tokio::time::sleep(wait).await;
+                    self.walk.waited(self.now())
+                }
+                Step::GiveUp(why) => return self.give_up(why),
+            };
         }
-        Content::Json { .. } => None,
+    }
+
+    fn now(&self) -> std::time::Duration {
+        self.router.table.since_start(Instant::now())
+    }
+
+    fn pick(&mut self, ask: &Ask) -> Result<Attempt, Refusal> {
+        let route = route(&self.ways, self.call, ask.target);
+        let pick = Pick {
+            tried: self.walk.tried(),
+            above_order: ask.above_order,
+            even_resting: ask.force,
+            ..Pick::default()
+        };
+        self.attempts += 1;
+        let timeouts = &self.call.timeouts;
+        let picked = Picked {
+            number: self.attempts,
+            stream: self.call.stream,
+            excused: Excused {
+                all: false,
+                timeouts: timeouts.timeout.is_some() || timeouts.stream_timeout.is_some(),
+                unknown_model: !route.captures.is_empty(),
+            },
+        };
+        self.router.pick(route, pick, picked).inspect_err(|_| self.attempts -= 1)
+    }
+
+    async fn attempt(&mut self, attempt: Attempt, facts: &mut Facts) -> Result<Response<LeasedBody>, Step> {
+        let target = self.walk.target();
+        let route = route(&self.ways, self.call, target);
+        facts.served = Some(Served::new(&self.router.table, route.group, attempt.member()));
+        let (started, failed) = (attempt.started(), attempt.as_failed());
+        let num_retries = attempt.deployment().num_retries;
+        let result = self.router.once(self.call, route, attempt, self.deadline).await;
+        facts.waited += started.elapsed();
+        let failure = match result {
+            Ok(response) => return Ok(response),
+            Err(failure) => failure,
+        };
+        let now = self.now();
+        let ways = self.ways.get_or_init(|| Ways::new(&self.router.table, self.call));
+        ways.note_deployment(num_retries);
+        let outcome = failure.outcome;
+        let group = &self.router.table.groups()[ways.route(target).group].group;
+        let next = if self.call.content.can_be_sent_again() {
+            let failed = FailedAttempt { outcome, ..failed };
+            self.walk.failed(failed, now, fastrand::u64(..), || group.may_retry(now), ways)
+        } else {
+            Step::GiveUp(GiveUp::Failed)
+        };
+        tracing::warn!(
+            model = self.call.model,
+            deployment = facts.served.as_ref().map(Served::deployment),
+            outcome = outcome.name(),
+            next = name(&next),
+            "an attempt failed"
+        );
+        if target == FIRST || self.first_failure.is_none() {
+            self.first_failure = Some(failure);
+        }
+        Err(next)
+    }
+
+    fn give_up(&mut self, why: GiveUp) -> Result<Response<LeasedBody>, ApiError> {
+        let model = self.call.model;
+        let reliability = self.router.table.reliability();
+        match (self.first_failure.take(), why) {
+            (Some(failure), _) => failure.into_answer(reliability.max_retry_after.as_secs()),
+            (None, GiveUp::Cooling { remaining }) => Err(ApiError::all_cooling(model, remaining)),
+            (None, GiveUp::Deadline) => Err(ApiError::deadline(model, reliability.whole_request)),
+            (None, GiveUp::Empty | GiveUp::Failed) => {
+                tracing::error!(model, "no deployment could be picked");
+                Err(ApiError::overloaded(model, std::time::Duration::from_secs(1)))
+            }
+        }
     }
 }
 
-fn answer(
-    exchange: Exchange,
-    mut attempt: Attempt,
-    limits: &Limits,
-    timer: Pin<Box<Sleep>>,
-) -> Response<LeasedBody> {
-    let Exchange { response, checkout } = exchange;
-    let (mut parts, body): (_, Incoming) = response.into_parts();
-    let whole = classify::outcome(parts.status, &parts.headers, SystemTime::now);
-    let answered = attempt.answered(parts.status.as_u16(), whole);
-    let events = is_event_stream(&parts.headers).then(SseWatch::default);
-    headers::to_client(&mut parts.headers);
-    parts.version = http::Version::HTTP_11;
-    parts.extensions.clear();
-    let body = LeasedBody::new(body, attempt, checkout, (timer, answered), limits, events);
-    Response::from_parts(parts, body)
+fn route<'r, 'a>(ways: &'r OnceCell<Ways<'a>>, call: &'r Call<'a>, target: usize) -> &'r Route<'a> {
+    ways.get().map_or(&call.route, |ways| ways.route(target))
 }
 
-/// Whether an error event can be added at the end: frames that are neither compressed nor counted.
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    let is_events = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().to_ascii_lowercase().starts_with(b"text/event-stream"));
-    is_events
-        && !headers.contains_key(header::CONTENT_LENGTH)
-        && headers.get(header::CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity")
+fn no_pick(refusal: Refusal) -> NoPick {
+    match refusal {
+        Refusal::Empty => NoPick::Empty,
+        Refusal::AllTried { soonest } => NoPick::AllTried { soonest },
+        Refusal::AllCooling { soonest } => NoPick::AllCooling { soonest },
+    }
 }
 
-/// What the client is told of a failed exchange; the upstream's address and words stay in the log.
-fn told(error: &SendError, limits: &Limits, model: &str) -> ApiError {
-    match error {
-        SendError::ConnectionLimit => ApiError::overloaded(model, BUSY_WAIT),
-        SendError::Connect(_) | SendError::Broken(_) | SendError::Timeout(Phase::Connect) => {
-            ApiError::upstream_connection(model)
-        }
-        SendError::ClientBody(cause) => cause
-            .downcast_ref::<ApiError>()
-            .cloned()
-            .unwrap_or_else(|| ApiError::invalid_request("The request body broke off.", "request_body")),
-        SendError::Timeout(phase) => timed_out(model, *phase, limits),
+/// What comes next, for the log.
+fn name(step: &Step) -> &'static str {
+    match step {
+        Step::Pick(_) => "try elsewhere",
+        Step::Wait(_) => "wait",
+        Step::GiveUp(_) => "give up",
     }
 }
 

@@ -1,40 +1,30 @@
 //! A response body that holds the lease, and ends it once, at the last byte.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
-use leastbusy_balance::{Outcome, Phase};
-use tokio::time::{Instant, Sleep};
+use leastbusy_balance::Outcome;
+use tokio::time::Instant;
 
-use super::attempt::Attempt;
+use super::arriving::{Arriving, Piece};
 use super::dispatch::timed_out;
-use crate::openai::{ApiError, SseWatch};
-use crate::upstream::{Checkout, Limits};
+use crate::openai::ApiError;
 
-/// The body of an upstream's answer on its way to the client.
+/// The body of an answer on its way to the client.
 ///
 /// The attempt's lease lives here. It ends at the last byte, at an error, at a time limit, or when the
 /// client leaves (then the server drops this body, and the upstream connection with it).
 pub struct LeasedBody {
-    /// `None` once the answer is over. Boxed, because a response is moved a dozen times on its way out.
-    live: Option<Box<Live>>,
+    /// What came before it was clear that the answer is worth sending on.
+    held: VecDeque<Bytes>,
+    /// `None` once the answer has arrived. Boxed, because a response is moved a dozen times on its way out.
+    arriving: Option<Box<Arriving>>,
     /// A failure that the server is still to be told.
     broken: Option<Outcome>,
-}
-
-struct Live {
-    upstream: Incoming,
-    attempt: Attempt,
-    checkout: Checkout,
-    timer: Pin<Box<Sleep>>,
-    last_frame: Instant,
-    limits: Limits,
-    /// Watches the frames of a stream, so that a failure can be told as one more event.
-    events: Option<SseWatch>,
 }
 
 /// An answer that broke off; the client sees its connection close.
@@ -43,29 +33,23 @@ struct Live {
 pub struct BrokenOff(Outcome);
 
 impl LeasedBody {
-    pub(super) fn new(
-        upstream: Incoming,
-        attempt: Attempt,
-        checkout: Checkout,
-        (timer, answered): (Pin<Box<Sleep>>, std::time::Instant),
-        limits: &Limits,
-        events: Option<SseWatch>,
-    ) -> Self {
-        let mut live =
-            Live { upstream, attempt, checkout, timer, last_frame: answered.into(), limits: *limits, events };
-        if live.upstream.is_end_stream() {
-            live.complete();
-            return Self { live: None, broken: None };
-        }
-        let (deadline, _) = live.deadline();
-        live.timer.as_mut().reset(deadline);
-        Self { live: Some(Box::new(live)), broken: None }
+    /// An answer that is here already; no lease is needed for it any more.
+    pub(super) fn whole(body: Bytes) -> Self {
+        Self::here([body].into())
+    }
+
+    pub(super) fn here(held: VecDeque<Bytes>) -> Self {
+        Self { held, arriving: None, broken: None }
+    }
+
+    pub(super) fn arriving(held: VecDeque<Bytes>, arriving: Box<Arriving>) -> Self {
+        Self { held, arriving: Some(arriving), broken: None }
     }
 
     /// When the answer must be over, unless it is already.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
-        self.live.as_ref().map(|live| live.total())
+        self.arriving.as_ref().map(|arriving| arriving.total())
     }
 
     fn fail(
@@ -73,9 +57,9 @@ impl LeasedBody {
         outcome: Outcome,
         context: &Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        let Some(live) = self.live.take() else { return Poll::Ready(None) };
-        let event = live.error_event(outcome);
-        live.attempt.end(outcome);
+        let Some(arriving) = self.arriving.take() else { return Poll::Ready(None) };
+        let event = error_event(&arriving, outcome);
+        arriving.end(outcome);
         if let Some(event) = event {
             return Poll::Ready(Some(Ok(Frame::data(event))));
         }
@@ -87,46 +71,15 @@ impl LeasedBody {
     }
 }
 
-impl Live {
-    fn complete(self) {
-        let Self { attempt, checkout, .. } = self;
-        checkout.finish(attempt.deployment().origin());
-        attempt.complete();
-    }
-
-    fn total(&self) -> Instant {
-        Instant::from(self.attempt.started()) + self.limits.total
-    }
-
-    fn deadline(&self) -> (Instant, Phase) {
-        let (idle, total) = (self.last_frame + self.limits.idle, self.total());
-        if idle < total { (idle, Phase::Idle) } else { (total, Phase::Total) }
-    }
-
-    /// What a client of a stream is told; nothing where it cannot be told, or already has its `[DONE]`.
-    fn error_event(&self, outcome: Outcome) -> Option<Bytes> {
-        let events = self.events.as_ref().filter(|events| !events.is_done())?;
-        let group = &self.attempt.group().name;
-        let error = match outcome {
-            Outcome::Timeout(phase) => timed_out(group, phase, &self.limits),
-            _ => ApiError::upstream_broke_off(group),
-        };
-        Some([events.gap().as_bytes(), &error.event()].concat().into())
-    }
-
-    /// The time limit that has passed, if one has.
-    // The timer is set once and moved only when it fires, not at every frame: a frame then costs one
-    // reading of the clock.
-    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<Phase> {
-        while self.timer.as_mut().poll(context).is_ready() {
-            let (deadline, phase) = self.deadline();
-            if deadline <= Instant::now() {
-                return Poll::Ready(phase);
-            }
-            self.timer.as_mut().reset(deadline);
-        }
-        Poll::Pending
-    }
+/// What a client of a stream is told; nothing where it cannot be told, or has been told how the answer ended.
+fn error_event(arriving: &Arriving, outcome: Outcome) -> Option<Bytes> {
+    let events = arriving.events().filter(|events| !events.is_done())?;
+    let group = arriving.group();
+    let error = match outcome {
+        Outcome::Timeout(phase) => timed_out(group, phase, arriving.limits()),
+        _ => ApiError::upstream_broke_off(group),
+    };
+    Some([events.gap().as_bytes(), &error.event()].concat().into())
 }
 
 impl Body for LeasedBody {
@@ -137,68 +90,60 @@ impl Body for LeasedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        if let Some(held) = self.held.pop_front() {
+            return Poll::Ready(Some(Ok(Frame::data(held))));
+        }
         if let Some(outcome) = self.broken.take() {
             return Poll::Ready(Some(Err(BrokenOff(outcome))));
         }
-        let Some(live) = &mut self.live else { return Poll::Ready(None) };
-        match Pin::new(&mut live.upstream).poll_frame(context) {
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(data) = frame.data_ref() {
-                    live.attempt.received(data.len());
-                    if let Some(events) = &mut live.events {
-                        events.push(data);
-                    }
-                }
-                // hyper need not ask again after the last byte of a body whose length it knows, nor after
-                // trailers, which end a chunked one.
-                if !frame.is_trailers() && !live.upstream.is_end_stream() {
-                    let now = Instant::now();
-                    // A client that reads slowly always finds a frame, so the timer is never asked.
-                    if live.total() <= now {
-                        return self.fail(Outcome::Timeout(Phase::Total), context);
-                    }
-                    live.last_frame = now;
-                } else if let Some(live) = self.live.take() {
-                    live.complete();
+        let Some(arriving) = &mut self.arriving else { return Poll::Ready(None) };
+        match std::task::ready!(arriving.poll_piece(context)) {
+            Ok(Piece::Frame { frame, is_last }) => {
+                if is_last && let Some(arriving) = self.arriving.take() {
+                    arriving.complete();
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(None) => {
-                if let Some(live) = self.live.take() {
-                    live.complete();
+            Ok(Piece::End) => match arriving.flaw_at_end() {
+                None => {
+                    if let Some(arriving) = self.arriving.take() {
+                        arriving.complete();
+                    }
+                    Poll::Ready(None)
                 }
-                Poll::Ready(None)
-            }
-            Poll::Ready(Some(Err(error))) => {
-                tracing::debug!(%error, "an answer broke off");
-                self.fail(Outcome::BrokenAnswer, context)
-            }
-            Poll::Pending => match live.poll_late(context) {
-                Poll::Ready(phase) => self.fail(Outcome::Timeout(phase), context),
-                Poll::Pending => Poll::Pending,
+                // Its own event has told the client already.
+                Some(outcome @ Outcome::ServerError) => {
+                    if let Some(arriving) = self.arriving.take() {
+                        arriving.end(outcome);
+                    }
+                    Poll::Ready(None)
+                }
+                Some(outcome) => self.fail(outcome, context),
             },
+            Err(outcome) => self.fail(outcome, context),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.live.is_none() && self.broken.is_none()
+        self.held.is_empty() && self.arriving.is_none() && self.broken.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.live {
+        let held = self.held.iter().map(|held| held.len() as u64).sum();
+        match &self.arriving {
             // A failure adds an event that no length of the upstream's accounts for.
-            Some(live) if live.events.is_none() => live.upstream.size_hint(),
+            Some(arriving) if arriving.events().is_none() => {
+                SizeHint::with_exact(held) + arriving.size_hint()
+            }
             Some(_) => SizeHint::default(),
             None if self.broken.is_some() => SizeHint::default(),
-            None => SizeHint::with_exact(0),
+            None => SizeHint::with_exact(held),
         }
     }
 }
 
 impl fmt::Debug for LeasedBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LeasedBody")
-            .field("attempt", &self.live.as_ref().map(|live| &live.attempt))
-            .finish_non_exhaustive()
+        f.debug_struct("LeasedBody").field("arriving", &self.arriving).finish_non_exhaustive()
     }
 }

@@ -1,20 +1,27 @@
 //! From a model name to an answer: routes, picks, attempts, and the body that holds the lease.
 
+mod arriving;
 mod attempt;
 mod call_id;
+mod content;
 mod deployment;
 mod dispatch;
+mod failure;
 mod headers;
 mod leased_body;
 mod observer;
+mod once;
 mod physical;
 mod probe;
+mod rules;
 mod served;
 mod table;
+mod ways;
 
 pub use call_id::CallId;
+pub use content::Content;
 pub use deployment::{Deployment, NotUsable};
-pub use dispatch::{Call, Content, Router};
+pub use dispatch::{Call, Router};
 pub use leased_body::{BrokenOff, LeasedBody};
 pub use observer::{AttemptEnd, AttemptStart, Observer};
 pub use probe::Probe;

@@ -5,7 +5,10 @@ use std::time::{Duration, SystemTime};
 use http::{HeaderMap, Method, StatusCode};
 use leastbusy_balance::Outcome;
 
-use super::dispatch::Router;
+use leastbusy_balance::Pick;
+
+use super::attempt::Excused;
+use super::dispatch::{Picked, Router};
 use super::table::Route;
 use crate::upstream::{Limits, RequestBody, Target, classify, send};
 
@@ -27,7 +30,11 @@ impl Router {
     ///
     /// If the table has no such deployment.
     pub async fn probe(&self, deployment: usize, limit: Duration) -> Probe {
-        let attempt = match self.pick(&Route::to(self.table().direct(deployment)), false) {
+        // It asks even one that rests, and leaves its health to real requests.
+        let pick = Pick { even_resting: true, ..Pick::default() };
+        let excused = Excused { all: true, ..Excused::default() };
+        let picked = Picked { number: 1, stream: false, excused };
+        let attempt = match self.pick(&Route::to(self.table().direct(deployment)), pick, picked) {
             Ok(attempt) => attempt,
             Err(refusal) => return Probe { healthy: false, seen: refusal.to_string() },
         };

@@ -43,13 +43,17 @@ pub struct Facts {
     pub received: Instant,
     /// Time spent waiting for upstreams.
     pub waited: Duration,
+    /// Attempts on the model groups that were tried, beyond the first on each.
+    pub retries: u32,
+    /// Model groups and order levels that were tried after the first.
+    pub fallbacks: u32,
 }
 
 impl Facts {
     /// The facts about a request that has just arrived.
     #[must_use]
     pub fn new() -> Self {
-        Self { served: None, received: Instant::now(), waited: Duration::ZERO }
+        Self { served: None, received: Instant::now(), waited: Duration::ZERO, retries: 0, fallbacks: 0 }
     }
 
     /// Writes the headers.
@@ -63,8 +67,8 @@ impl Facts {
             headers.insert(API_BASE, deployment.api_base_header.clone());
         }
         headers.insert(CALL_ID, call_id.to_header());
-        headers.insert(ATTEMPTED_RETRIES, HeaderValue::from_static("0"));
-        headers.insert(ATTEMPTED_FALLBACKS, HeaderValue::from_static("0"));
+        headers.insert(ATTEMPTED_RETRIES, count(self.retries));
+        headers.insert(ATTEMPTED_FALLBACKS, count(self.fallbacks));
         let until_answer = self.received.elapsed();
         headers.insert(RESPONSE_DURATION, milliseconds(until_answer));
         headers.insert(OVERHEAD_DURATION, milliseconds(until_answer.saturating_sub(self.waited)));
@@ -89,6 +93,13 @@ const OVERHEAD_DURATION: HeaderName = HeaderName::from_static("x-litellm-overhea
 
 /// How many headers [`Facts::write`] writes.
 const HEADERS: usize = 8;
+
+fn count(number: u32) -> HeaderValue {
+    match number {
+        0 => HeaderValue::from_static("0"),
+        _ => HeaderValue::from(number),
+    }
+}
 
 /// Milliseconds with three digits after the point.
 fn milliseconds(duration: Duration) -> HeaderValue {

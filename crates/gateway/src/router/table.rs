@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
-use leastbusy_balance::{Condition, Fleet, Group, Lease, Member, Pick, Refusal, Weight};
+use leastbusy_balance::{Condition, Fleet, Group, Lease, Limits, Member, Pick, Refusal, Weight};
 
 use super::deployment::{Deployment, NotUsable, Place};
 use super::observer::Observer;
 use super::physical::{Counts, Physical};
-use crate::config::{self, Config};
+use super::rules;
+use crate::config::{self, Config, Fallbacks, Hedge, Retries};
 use crate::likeness;
 use crate::upstream::Origin;
 use crate::wildcard::Pattern;
@@ -34,6 +35,20 @@ pub struct Table {
     observers: Vec<Arc<dyn Observer>>,
     /// The moment from which the heart's time is counted.
     start: Instant,
+    reliability: Reliability,
+}
+
+/// What happens when attempts fail.
+#[derive(Debug)]
+pub(super) struct Reliability {
+    pub(super) retries: Retries,
+    pub(super) fallbacks: Fallbacks,
+    pub(super) hedge: Hedge,
+    /// Bounds of every walk, but for its deadline.
+    pub(super) walk: Limits,
+    /// The time for a request with all its attempts, waits and fallbacks.
+    pub(super) whole_request: Duration,
+    pub(super) max_retry_after: Duration,
 }
 
 /// The deployments that answer one model name.
@@ -196,6 +211,10 @@ impl Table {
         self.fleet.condition(deployment.counted_as, self.since_start(Instant::now()))
     }
 
+    pub(super) fn reliability(&self) -> &Reliability {
+        &self.reliability
+    }
+
     pub(super) fn observers(&self) -> &[Arc<dyn Observer>] {
         &self.observers
     }
@@ -254,7 +273,7 @@ impl<'a> Builder<'a> {
         let origin = self.origin(&api_base)?;
         let (provider, model) = (address.provider, address.model);
         let place = Place { provider, model, api_base, origin, counted_as, physical };
-        let deployment = Arc::new(Deployment::new(entry, id, place, &self.config.router.timeouts)?);
+        let deployment = Arc::new(Deployment::new(entry, id, place, &self.config.router)?);
         self.entries.push(Entry { config: entry, deployment });
         Ok(())
     }
@@ -276,6 +295,7 @@ impl<'a> Builder<'a> {
         self.add_groups()?;
         let direct = self.add_ids()?;
         let aliases = self.add_aliases();
+        let router = &self.config.router;
         self.wildcards.sort_by_key(|(pattern, _)| std::cmp::Reverse(pattern.specificity()));
         Ok(Table {
             fleet: self.fleet,
@@ -290,6 +310,14 @@ impl<'a> Builder<'a> {
             origins: self.origins,
             observers: Vec::new(),
             start: Instant::now(),
+            reliability: Reliability {
+                retries: router.retries.clone(),
+                fallbacks: router.fallbacks.clone(),
+                hedge: router.hedge,
+                walk: rules::of_walks(router),
+                whole_request: rules::whole_request(router),
+                max_retry_after: router.cooldown.max_retry_after,
+            },
         })
     }
 
@@ -354,12 +382,16 @@ impl<'a> Builder<'a> {
             .map(|deployment| {
                 let weight = Weight::new(deployment.weight)
                     .ok_or_else(|| NotUsable(format!("the weight of `{}` is not above 0", deployment.id)))?;
-                Ok(Member { order: deployment.order, ..Member::new(deployment.counted_as, weight) })
+                Ok(Member {
+                    order: deployment.order,
+                    rules: Arc::clone(&deployment.rules),
+                    ..Member::new(deployment.counted_as, weight)
+                })
             })
             .collect::<Result<_, NotUsable>>()?;
         let header = HeaderValue::from_str(name)
             .map_err(|_| NotUsable(format!("model_name `{name}` cannot stand in a header")))?;
-        let group = self.fleet.group(members, self.config.router.tie_break);
+        let group = self.fleet.group(members, rules::of_groups(&self.config.router));
         self.groups.push(ModelGroup { name: name.to_owned(), header, group, deployments });
         Ok(self.groups.len() - 1)
     }

@@ -5,11 +5,10 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
+use super::upload::Sending;
+use crate::openai::UpstreamBody;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::combinators::UnsyncBoxBody;
-
-use crate::openai::UpstreamBody;
 
 /// An error of a client that is still sending its body.
 pub type StreamError = Box<dyn std::error::Error + Send + Sync>;
@@ -21,12 +20,12 @@ pub enum RequestBody {
     Empty,
     /// All of it is here, so it can be sent again.
     Whole(UpstreamBody),
-    /// A file that streams through; it can be sent once.
+    /// A file that streams through.
     Streamed {
         /// What was read already, to be sent first.
         head: UpstreamBody,
         /// What the client is still sending.
-        rest: UnsyncBoxBody<Bytes, StreamError>,
+        rest: Sending,
         /// Where the client's failure to send the rest is left.
         failure: ClientFailure,
     },

@@ -9,8 +9,10 @@ pub mod origin;
 pub mod pool;
 pub mod send;
 mod tls;
+pub mod upload;
 
 pub use body::RequestBody;
 pub use origin::Origin;
 pub use pool::{Checkout, Pool};
 pub use send::{Exchange, Limits, SendError, Target};
+pub use upload::Upload;

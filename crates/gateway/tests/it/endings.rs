@@ -87,7 +87,7 @@ async fn an_error_that_the_upstream_answers_is_an_answer() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_breaks_off_for_the_client() {
+async fn a_json_answer_that_breaks_off_is_a_502_and_not_half_an_answer() {
     let endings = [
         ("a length that is not kept", answers(200).claiming(100, b"{\"cho").then_closes()),
         ("a reset", answers(200).claiming(100, b"{\"cho").then_resets()),
@@ -99,8 +99,18 @@ async fn a_body_that_breaks_off_breaks_off_for_the_client() {
     for (name, script) in endings {
         let (outcome, answer) = ending(script, &chat("m")).await;
         assert_eq!(outcome, Outcome::BrokenAnswer, "{name}");
-        assert_eq!((answer.status, answer.whole), (200, false), "{name}");
-        assert!(r#"{"choices"#.starts_with(answer.text()), "{name}: {}", answer.text());
+        assert_eq!((answer.status, answer.whole), (502, true), "{name}");
+        assert_eq!(answer.error()["type"], "upstream_connection_error", "{name}");
+    }
+}
+
+#[tokio::test]
+async fn speech_that_breaks_off_breaks_off_for_the_client() {
+    let speech = || answers(200).header("content-type", "audio/mpeg").header("transfer-encoding", "chunked").empty();
+    for script in [speech().chunk(b"half a").then_closes(), speech().chunk(b"half a").then_resets()] {
+        let (outcome, answer) = ending(script, &chat("m")).await;
+        assert_eq!(outcome, Outcome::BrokenAnswer);
+        assert_eq!((answer.status, answer.text(), answer.whole), (200, "half a", false));
     }
 }
 

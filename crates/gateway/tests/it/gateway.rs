@@ -82,10 +82,11 @@ pub(crate) fn entry(group: &str, model: &str, id: &str, base: &str) -> Deploymen
     Deployment { id: Some(id.to_owned()), api_base: Some(base.to_owned()), ..Deployment::new(group, model) }
 }
 
-/// A configuration of these deployments, on two workers.
+/// A configuration of these deployments, on two workers, in which each request has one attempt.
 pub(crate) fn config(deployments: impl IntoIterator<Item = Deployment>) -> Config {
     let mut config = Config { deployments: deployments.into_iter().collect(), ..Config::default() };
     config.general.workers = NonZeroUsize::new(2);
+    config.router.retries.num_retries = 0;
     config
 }
 

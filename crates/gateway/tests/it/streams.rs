@@ -15,12 +15,10 @@ async fn each_event_reaches_the_client_before_the_next_one_is_sent() {
     client.asks_for_stream("m").await;
     let mut request = upstream.next_request().await;
     request.begins_stream().await;
+    request.event("token").await;
     let head = client.head().await;
-    assert_eq!(
-        head.header("content-type"),
-        Some("text/event-stream"),
-        "the head comes before the first event"
-    );
+    assert_eq!(head.header("content-type"), Some("text/event-stream"));
+    assert_eq!(client.text().await, "data: token\n\n", "the head comes with the first event");
     for at in 0..25 {
         request.event(&format!("token {at}")).await;
         assert_eq!(client.text().await, format!("data: token {at}\n\n"));
@@ -44,7 +42,6 @@ async fn a_stream_that_breaks_ends_with_one_error_event_and_no_done() {
     let breaks = [
         ("close", streams().event("a").then_closes()),
         ("reset", streams().event("a").then_resets()),
-        ("before the first event", streams().then_closes()),
         ("in the middle of an event", streams().event("a").chunk(b"data: {\"hal").then_closes()),
         ("behind a line of an event", streams().event("a").chunk(b"data: half\n").then_closes()),
         ("behind a carriage return", streams().event("a").chunk(b"data: half\r").then_resets()),
@@ -62,6 +59,15 @@ async fn a_stream_that_breaks_ends_with_one_error_event_and_no_done() {
         assert_eq!(text.matches("\"error\"").count(), 1, "{name}: {text}");
         assert!(text.ends_with("\n\n"), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_before_its_first_event_is_a_502() {
+    let upstream = Upstream::playing(streams().then_closes()).await;
+    let gateway = Gateway::before(&upstream.base());
+    let answer = post(&gateway, CHAT, &chat_stream("m")).await;
+    assert_eq!(gateway.only_outcome().await, Outcome::BrokenAnswer);
+    assert_eq!((answer.status, answer.error()["type"].as_str()), (502, Some("upstream_connection_error")));
 }
 
 #[tokio::test]

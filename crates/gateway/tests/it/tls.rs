@@ -116,7 +116,7 @@ impl Secure {
         let base = format!("https://{host}:{}/v1", self.address.port());
         let config = config_file(&format!(
             "model_list:\n- model_name: m\n  litellm_params:\n    model: openai/m\n    api_base: {base}\n    api_key: sk-up\n\
-             general_settings:\n  workers: 1\n"
+             general_settings:\n  workers: 1\nrouter_settings:\n  num_retries: 0\n"
         ));
         Process::start(config.path(), |command| {
             command.env("SSL_CERT_FILE", authority.pem.path()).env_remove("SSL_CERT_DIR");

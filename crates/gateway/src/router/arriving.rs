@@ -1,0 +1,179 @@
+//! An upstream's answer while it arrives: its frames, its time limits, and the attempt it ends.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use leastbusy_balance::{Outcome, Phase};
+use tokio::time::{Instant, Sleep};
+
+use super::attempt::Attempt;
+use crate::openai::endpoint::StreamEnd;
+use crate::openai::{Ending, SseWatch};
+use crate::upstream::{Checkout, Limits};
+
+/// An answer whose head is here.
+pub(super) struct Arriving {
+    upstream: Incoming,
+    attempt: Attempt,
+    checkout: Checkout,
+    timer: Pin<Box<Sleep>>,
+    last_frame: Instant,
+    limits: Limits,
+    /// Watches the frames of a stream, so that a failure can be told as one more event.
+    events: Option<SseWatch>,
+    stream_end: StreamEnd,
+}
+
+/// What came next.
+pub(super) enum Piece {
+    Frame {
+        frame: Frame<Bytes>,
+        /// Whether it is known to be the last.
+        is_last: bool,
+    },
+    End,
+}
+
+impl Arriving {
+    pub(super) fn new(
+        upstream: Incoming,
+        attempt: Attempt,
+        checkout: Checkout,
+        (timer, answered): (Pin<Box<Sleep>>, std::time::Instant),
+        limits: &Limits,
+        (events, stream_end): (Option<SseWatch>, StreamEnd),
+    ) -> Self {
+        let last_frame = answered.into();
+        let mut arriving =
+            Self { upstream, attempt, checkout, timer, last_frame, limits: *limits, events, stream_end };
+        let (deadline, _) = arriving.deadline();
+        arriving.timer.as_mut().reset(deadline);
+        arriving
+    }
+
+    /// Whether nothing follows.
+    pub(super) fn is_over(&self) -> bool {
+        self.upstream.is_end_stream()
+    }
+
+    pub(super) fn size_hint(&self) -> SizeHint {
+        self.upstream.size_hint()
+    }
+
+    pub(super) fn events(&self) -> Option<&SseWatch> {
+        self.events.as_ref()
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The model group that answers.
+    pub(super) fn group(&self) -> &str {
+        &self.attempt.group().name
+    }
+
+    /// When all of it must be here.
+    pub(super) fn total(&self) -> Instant {
+        Instant::from(self.attempt.started()) + self.limits.total
+    }
+
+    /// It is worth sending on: the deployment serves.
+    pub(super) fn serves(&mut self) {
+        self.attempt.serves();
+    }
+
+    /// The last byte is here, and all is well.
+    pub(super) fn complete(self) {
+        let Self { attempt, checkout, .. } = self;
+        checkout.finish(attempt.deployment().origin());
+        attempt.complete();
+    }
+
+    /// The last byte is here, and says that the attempt failed.
+    pub(super) fn complete_as(self, outcome: Outcome) {
+        let Self { attempt, checkout, .. } = self;
+        checkout.finish(attempt.deployment().origin());
+        attempt.end(outcome);
+    }
+
+    /// It broke off, or is of no use: the connection closes.
+    pub(super) fn end(self, outcome: Outcome) {
+        self.attempt.end(outcome);
+    }
+
+    /// The next frame in time, or how the attempt failed.
+    pub(super) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Result<Piece, Outcome>> {
+        match Pin::new(&mut self.upstream).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    self.attempt.received(data.len());
+                    if let Some(events) = &mut self.events {
+                        events.push(data);
+                    }
+                }
+                // hyper need not ask again after the last byte of a body whose length it knows, nor after
+                // trailers, which end a chunked one.
+                let is_last = frame.is_trailers() || self.upstream.is_end_stream();
+                if !is_last {
+                    let now = Instant::now();
+                    // A client that reads slowly always finds a frame, so the timer is never asked.
+                    if self.total() <= now {
+                        return Poll::Ready(Err(Outcome::Timeout(Phase::Total)));
+                    }
+                    self.last_frame = now;
+                }
+                Poll::Ready(Ok(Piece::Frame { frame, is_last }))
+            }
+            Poll::Ready(None) => Poll::Ready(Ok(Piece::End)),
+            Poll::Ready(Some(Err(error))) => {
+                tracing::debug!(%error, "an answer broke off");
+                Poll::Ready(Err(Outcome::BrokenAnswer))
+            }
+            Poll::Pending => self.poll_late(context).map(|phase| Err(Outcome::Timeout(phase))),
+        }
+    }
+
+    pub(super) async fn piece(&mut self) -> Result<Piece, Outcome> {
+        std::future::poll_fn(|context| self.poll_piece(context)).await
+    }
+
+    /// What is wrong with a stream that ends here although its connection is fine.
+    pub(super) fn flaw_at_end(&self) -> Option<Outcome> {
+        let events = self.events.as_ref()?;
+        match (events.ending(), self.stream_end) {
+            (Ending::Failed, _) => Some(Outcome::ServerError),
+            (Ending::Open, StreamEnd::Told) => Some(Outcome::BrokenAnswer),
+            (Ending::Finished, _) | (Ending::Open, StreamEnd::Untold) => None,
+        }
+    }
+
+    fn deadline(&self) -> (Instant, Phase) {
+        let (idle, total) = (self.last_frame + self.limits.idle, self.total());
+        if idle < total { (idle, Phase::Idle) } else { (total, Phase::Total) }
+    }
+
+    /// The time limit that has passed, if one has.
+    // The timer is set once and moved only when it fires, not at every frame: a frame then costs one
+    // reading of the clock.
+    fn poll_late(&mut self, context: &mut Context<'_>) -> Poll<Phase> {
+        while self.timer.as_mut().poll(context).is_ready() {
+            let (deadline, phase) = self.deadline();
+            if deadline <= Instant::now() {
+                return Poll::Ready(phase);
+            }
+            self.timer.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Arriving {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Arriving").field("attempt", &self.attempt).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,57 @@
+//! A request's body, as far as it was read, and its form for each attempt.
+
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+
+use super::deployment::Deployment;
+use crate::openai::{Fields, FormHead, Pieces, rewrite};
+use crate::upstream::body::{ClientFailure, StreamError};
+use crate::upstream::{RequestBody, Upload};
+
+/// A request's body, as far as it was read.
+#[derive(Debug)]
+pub enum Content<'a> {
+    /// JSON, whole.
+    Json {
+        /// The bytes as they came.
+        body: &'a Pieces,
+        /// Where its fields stand.
+        fields: &'a Fields,
+    },
+    /// A form whose model is known; the rest streams through.
+    Form {
+        /// What was read until the model was found.
+        form: FormHead,
+        /// What the client is still sending.
+        rest: Upload,
+    },
+}
+
+impl<'a> Content<'a> {
+    /// A form of which the client is still sending the rest.
+    #[must_use]
+    pub fn form(form: FormHead, rest: UnsyncBoxBody<Bytes, StreamError>) -> Self {
+        Self::Form { form, rest: Upload::new(rest) }
+    }
+
+    /// The body for one sending; `None` when it has streamed through and was too long to be kept.
+    pub(super) fn body(&self, deployment: &Deployment, model: &str) -> Option<RequestBody> {
+        match self {
+            Self::Json { body, fields } => {
+                Some(RequestBody::Whole(rewrite(body, fields, Some(model), &deployment.defaults)))
+            }
+            Self::Form { form, rest } => Some(RequestBody::Streamed {
+                head: form.rewrite(Some(model)),
+                rest: rest.sending()?,
+                failure: ClientFailure::default(),
+            }),
+        }
+    }
+
+    pub(super) fn can_be_sent_again(&self) -> bool {
+        match self {
+            Self::Json { .. } => true,
+            Self::Form { rest, .. } => rest.can_be_sent_again(),
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! One attempt: a request out, and an answer back that is worth sending on, or a failure.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Method, Response, header, response};
+use hyper::body::Incoming;
+use leastbusy_balance::{Outcome, Phase};
+
+use super::arriving::{Arriving, Piece};
+use super::attempt::Attempt;
+use super::dispatch::{Call, Router, timed_out};
+use super::failure::{Failure, FailureAnswer};
+use super::headers;
+use super::leased_body::LeasedBody;
+use super::table::Route;
+use crate::openai::{ApiError, Look, Opening, SseWatch, StreamFailure, UpstreamError};
+use crate::upstream::{Exchange, Limits, SendError, Target, classify, send};
+
+/// The longest error, and the longest answer in one piece, that is held back until it is whole. Longer ones are
+/// sent on as they come, and then cannot be retried.
+const HELD_BYTES_MAX: usize = 1024 * 1024;
+
+/// When to come back to a gateway that has no room: about as long as a short answer takes.
+const BUSY_WAIT: Duration = Duration::from_secs(1);
+
+impl Router {
+    /// Makes one attempt. A failure has ended it already.
+    pub(super) async fn once(
+        &self,
+        call: &Call<'_>,
+        route: &Route<'_>,
+        attempt: Attempt,
+        deadline: Instant,
+    ) -> Result<Response<LeasedBody>, Failure> {
+        let deployment = attempt.deployment();
+        let mut limits = deployment.limits(&call.timeouts, call.stream);
+        limits.total = limits.total.min(deadline.saturating_duration_since(attempt.started()));
+        let asked_for = deployment.model_for(&route.captures);
+        let path = match deployment.path(call.endpoint, &asked_for) {
+            Ok(path) => path,
+            Err(error) => {
+                let error = ApiError::invalid_request(error.to_string(), "model");
+                attempt.end(Outcome::BadRequest);
+                return Err(Failure::own(Outcome::BadRequest, error));
+            }
+        };
+        let started = attempt.started();
+        let mut timer =
+            Box::pin(tokio::time::sleep_until((started + limits.first_byte.min(limits.total)).into()));
+        let mut message = || {
+            let body = call.content.body(deployment, &asked_for)?;
+            let mut headers = headers::to_upstream(call.headers, call.stream);
+            deployment.add_headers(&mut headers);
+            Some((headers, body))
+        };
+        let target =
+            Target { origin: deployment.origin(), method: Method::POST, path, message: &mut message };
+        match send::send(self.pool(), target, &limits, started.into(), &mut timer).await {
+            Ok(Exchange { response, checkout }) => {
+                let (parts, body): (_, Incoming) = response.into_parts();
+                let mut attempt = attempt;
+                let whole = classify::outcome(parts.status, &parts.headers, SystemTime::now);
+                let answered = attempt.answered(parts.status.as_u16(), whole);
+                let events = is_event_stream(&parts.headers).then(SseWatch::default);
+                let stream_end = call.endpoint.endpoint().stream_end;
+                let arriving =
+                    Arriving::new(body, attempt, checkout, (timer, answered), &limits, (events, stream_end));
+                Beginning { parts, arriving, held: VecDeque::new(), model: call.model }.look().await
+            }
+            Err(error) => {
+                let outcome = error.outcome();
+                attempt.end(outcome);
+                Err(Failure::own(outcome, told(&error, &limits, call.model)))
+            }
+        }
+    }
+}
+
+/// The beginning of an answer, while it is not clear whether it is worth sending on.
+struct Beginning<'a> {
+    parts: response::Parts,
+    arriving: Arriving,
+    held: VecDeque<Bytes>,
+    model: &'a str,
+}
+
+impl Beginning<'_> {
+    async fn look(self) -> Result<Response<LeasedBody>, Failure> {
+        if self.parts.status.as_u16() >= 400 {
+            self.error().await
+        } else if is_event_stream_type(&self.parts.headers) {
+            self.stream().await
+        } else {
+            self.answer().await
+        }
+    }
+
+    /// An error is read to its end: what it is stands in its body, and another deployment may serve.
+    async fn error(mut self) -> Result<Response<LeasedBody>, Failure> {
+        loop {
+            match self.hold().await {
+                Ok(Held::More) if self.held_bytes() <= HELD_BYTES_MAX => {}
+                Ok(Held::More) => return Ok(self.send_on()),
+                Ok(Held::All) => break,
+                Err(outcome) => return Err(self.broke_off(outcome)),
+            }
+        }
+        let body = self.take_held();
+        let error = UpstreamError::read(&body);
+        let outcome =
+            classify::outcome_of_error(self.parts.status, &self.parts.headers, &error, SystemTime::now);
+        self.arriving.complete_as(outcome);
+        Err(Failure { outcome, answer: FailureAnswer::Upstream(Box::new(response(self.parts, body))) })
+    }
+
+    /// A stream is sent on from the first thing that a client could keep.
+    async fn stream(mut self) -> Result<Response<LeasedBody>, Failure> {
+        let mut opening = Opening::new();
+        loop {
+            let seen = self.held.len();
+            let held = match self.hold().await {
+                Ok(held) => held,
+                Err(outcome) => return Err(self.broke_off(outcome)),
+            };
+            let mut look = Look::More;
+            if let Some(frame) = self.held.get(seen) {
+                look = opening.push(frame);
+            }
+            if let (Look::More, Held::All) = (&look, &held) {
+                look = opening.end();
+            }
+            match (look, held) {
+                (Look::Failed(failure), _) => return Err(self.failed_stream(failure)),
+                (Look::Content, Held::More) => return Ok(self.send_on()),
+                (Look::Content, Held::All) => return self.all_here(),
+                (Look::More, Held::All) => return Err(self.ended_empty()),
+                (Look::More, Held::More) => {}
+            }
+        }
+    }
+
+    /// An answer in one piece is sent on when it is whole: one that breaks off can then still be had elsewhere.
+    async fn answer(mut self) -> Result<Response<LeasedBody>, Failure> {
+        let is_json = is_json(&self.parts.headers);
+        loop {
+            match self.hold().await {
+                Ok(Held::All) => return self.all_here(),
+                // Speech and the like is played while it comes.
+                Ok(Held::More) if !is_json || HELD_BYTES_MAX < self.held_bytes() => return Ok(self.send_on()),
+                Ok(Held::More) => {}
+                Err(outcome) => return Err(self.broke_off(outcome)),
+            }
+        }
+    }
+
+    /// Waits for the next frame and holds it.
+    async fn hold(&mut self) -> Result<Held, Outcome> {
+        if self.arriving.is_over() {
+            return Ok(Held::All);
+        }
+        match self.arriving.piece().await? {
+            Piece::End => Ok(Held::All),
+            Piece::Frame { frame, is_last } => {
+                if let Ok(data) = frame.into_data()
+                    && !data.is_empty()
+                {
+                    self.held.push_back(data);
+                }
+                Ok(if is_last { Held::All } else { Held::More })
+            }
+        }
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.held.iter().map(Bytes::len).sum()
+    }
+
+    fn take_held(&mut self) -> Bytes {
+        if self.held.len() == 1 {
+            return self.held.pop_front().unwrap_or_default();
+        }
+        let mut all = BytesMut::with_capacity(self.held_bytes());
+        self.held.drain(..).for_each(|held| all.extend_from_slice(&held));
+        all.freeze()
+    }
+
+    fn send_on(mut self) -> Response<LeasedBody> {
+        self.arriving.serves();
+        let body = LeasedBody::arriving(self.held, Box::new(self.arriving));
+        to_client(self.parts, body)
+    }
+
+    fn all_here(self) -> Result<Response<LeasedBody>, Failure> {
+        if let Some(outcome) = self.arriving.flaw_at_end() {
+            // What there is of it is more than nothing: it goes on, with an event that says it broke off.
+            return match self.held.is_empty() {
+                true => Err(self.broke_off(outcome)),
+                false => Ok(self.send_on()),
+            };
+        }
+        self.arriving.complete();
+        Ok(to_client(self.parts, LeasedBody::here(self.held)))
+    }
+
+    fn broke_off(self, outcome: Outcome) -> Failure {
+        let error = match outcome {
+            Outcome::Timeout(phase) => timed_out(self.model, phase, self.arriving.limits()),
+            _ => ApiError::upstream_broke_off(self.model),
+        };
+        self.arriving.end(outcome);
+        Failure::own(outcome, error)
+    }
+
+    fn ended_empty(self) -> Failure {
+        self.arriving.complete_as(Outcome::BrokenAnswer);
+        Failure::own(Outcome::BrokenAnswer, ApiError::upstream_broke_off(self.model))
+    }
+
+    fn failed_stream(self, failure: StreamFailure) -> Failure {
+        let Self { mut parts, arriving, .. } = self;
+        let outcome = classify::outcome_of_event(&failure.error);
+        arriving.end(outcome);
+        parts.status = classify::status_of_event(&failure.error);
+        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        parts.headers.remove(header::CONTENT_LENGTH);
+        parts.headers.remove(header::CONTENT_ENCODING);
+        Failure { outcome, answer: FailureAnswer::Upstream(Box::new(response(parts, failure.body))) }
+    }
+}
+
+/// Whether there is more to come.
+enum Held {
+    More,
+    All,
+}
+
+fn to_client(parts: response::Parts, body: LeasedBody) -> Response<LeasedBody> {
+    response(parts, ()).map(|()| body)
+}
+
+fn response<T>(mut parts: response::Parts, body: T) -> Response<T> {
+    headers::to_client(&mut parts.headers);
+    parts.version = http::Version::HTTP_11;
+    parts.extensions.clear();
+    Response::from_parts(parts, body)
+}
+
+fn has_type(headers: &HeaderMap, begins: &[u8]) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.as_bytes().get(..begins.len()))
+        .is_some_and(|kind| kind.eq_ignore_ascii_case(begins))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    has_type(headers, b"application/json")
+}
+
+fn is_plain(headers: &HeaderMap) -> bool {
+    headers.get(header::CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity")
+}
+
+/// Whether its events can be read.
+fn is_event_stream_type(headers: &HeaderMap) -> bool {
+    has_type(headers, b"text/event-stream") && is_plain(headers)
+}
+
+/// Whether an error event can be added at the end: frames that are neither compressed nor counted.
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    is_event_stream_type(headers) && !headers.contains_key(header::CONTENT_LENGTH)
+}
+
+/// What the client is told of a failed exchange; the upstream's address and words stay in the log.
+fn told(error: &SendError, limits: &Limits, model: &str) -> ApiError {
+    match error {
+        SendError::ConnectionLimit => ApiError::overloaded(model, BUSY_WAIT),
+        SendError::Connect(_) | SendError::Broken(_) | SendError::Timeout(Phase::Connect) => {
+            ApiError::upstream_connection(model)
+        }
+        SendError::ClientBody(cause) => cause
+            .downcast_ref::<ApiError>()
+            .cloned()
+            .unwrap_or_else(|| ApiError::invalid_request("The request body broke off.", "request_body")),
+        SendError::Timeout(phase) => timed_out(model, *phase, limits),
+    }
+}

@@ -1,0 +1,60 @@
+//! The heart's rules, from the settings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use leastbusy_balance::{
+    GroupRules, HealthRules, Limits, RetryBudget, Tolerance, WhenAllCooling as AllCooling,
+};
+
+use crate::config::{self, Cooldown, DeploymentCooldown, RouterSettings, Timeouts, WhenAllCooling};
+
+/// When a deployment of these settings rests.
+pub(super) fn of_deployment(router: &Cooldown, own: &DeploymentCooldown) -> Arc<HealthRules> {
+    Arc::new(HealthRules {
+        cooldowns: !router.disabled,
+        cooldown_time: own.time,
+        default_cooldown_time: router.time.unwrap_or(Cooldown::DEFAULT_TIME),
+        max_retry_after: router.max_retry_after,
+        max_cooldown_time: router.max_time,
+        tolerance: Tolerance { any: own.allowed_fails, by_class: own.allowed_fails_policy },
+        router_tolerance: Tolerance { any: router.allowed_fails, by_class: router.allowed_fails_policy },
+        failure_window: router.failure_window,
+        ramp_time: router.ramp,
+    })
+}
+
+/// What holds for each group as a whole.
+pub(super) fn of_groups(router: &RouterSettings) -> GroupRules {
+    GroupRules {
+        tie_break: router.tie_break,
+        retry_budget: RetryBudget {
+            share: router.retries.budget_percent / 100.0,
+            per_second: router.retries.budget_per_second,
+        },
+        hedge_quantile: match router.hedge {
+            config::Hedge::Percentile(percentile) => Some(percentile / 100.0),
+            config::Hedge::Off | config::Hedge::After(_) => None,
+        },
+    }
+}
+
+/// What bounds each request's walk, but for its deadline.
+pub(super) fn of_walks(router: &RouterSettings) -> Limits {
+    Limits {
+        max_fallbacks: router.fallbacks.max,
+        max_retries: router.retries.per_request.unwrap_or(u32::MAX),
+        deadline: Duration::MAX,
+        retry_after: router.retries.retry_after,
+        when_all_cooling: match router.cooldown.when_all_cooling {
+            WhenAllCooling::Fail => AllCooling::Fail,
+            WhenAllCooling::Wait => AllCooling::Wait(router.cooldown.all_cooling_wait),
+            WhenAllCooling::TrySoonest => AllCooling::TrySoonest,
+        },
+    }
+}
+
+/// How long a request may take with all its attempts, waits and fallbacks.
+pub(super) fn whole_request(router: &RouterSettings) -> Duration {
+    router.timeouts.total.unwrap_or(Timeouts::DEFAULT_TOTAL)
+}
