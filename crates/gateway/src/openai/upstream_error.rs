@@ -96,7 +96,7 @@ impl<'a> Fields<'a> {
     }
 
     fn typed(&self) -> UpstreamError {
-        let inner = self.innererror.or(self.inner_error).and_then(|inner| object::<Fields<'_>>(inner));
+        let inner = self.innererror.or(self.inner_error).and_then(object::<Fields<'_>>);
         UpstreamError {
             code: self.code.and_then(word),
             kind: self.kind.and_then(word),
