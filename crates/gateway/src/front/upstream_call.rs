@@ -1,9 +1,7 @@
 //! A request that goes upstream: its body in, its model read, its answer out.
 
-use std::time::Duration;
-
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
+use http::{HeaderValue, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
@@ -12,7 +10,7 @@ use super::answer::{self, Body};
 use super::intake::{Intake, IntakeError};
 use crate::config::Timeouts;
 use crate::openai::endpoint::{BodyFormat, EndpointIndex};
-use crate::openai::{ApiError, Extras, FormReader, RequestHead, check_model, time_limit};
+use crate::openai::{ApiError, Extras, FormReader, RequestHead, check_model};
 use crate::router::{Call, Content, Facts, Route};
 use crate::telemetry::access::Record;
 
@@ -40,17 +38,19 @@ impl Door {
         facts: &mut Facts,
     ) -> Result<Response<Body>, ApiError> {
         let body = self.intake(body).whole().await.map_err(refusal)?;
-        let head = match path_model {
+        let mut head = match path_model {
             Some(model) => RequestHead::read_for(model, &body)?,
             None => RequestHead::read(&body)?,
         };
+        head.extras.fill_from(&parts.headers)?;
         record.asks_for(&head.model, head.stream);
         let call = Call {
             endpoint,
             model: &head.model,
             route: self.route(&head.model)?,
             stream: head.stream,
-            timeouts: timeouts(&head.extras, &parts.headers)?,
+            timeouts: timeouts(&head.extras),
+            extras: &head.extras,
             content: Content::Json { body: &body, fields: &head.fields },
             headers: &parts.headers,
         };
@@ -96,12 +96,15 @@ impl Door {
         let model = path_model.unwrap_or(&form.model).to_owned();
         check_model(&model)?;
         record.asks_for(&model, form.stream);
+        let mut extras = Extras::default();
+        extras.fill_from(&parts.headers)?;
         let call = Call {
             endpoint,
             model: &model,
             route: self.route(&model)?,
             stream: form.stream,
-            timeouts: timeouts(&Extras::default(), &parts.headers)?,
+            timeouts: timeouts(&extras),
+            extras: &extras,
             content: Content::form(form, intake.map_err(|error| refusal(error).into()).boxed_unsync()),
             headers: &parts.headers,
         };
@@ -118,27 +121,8 @@ impl Door {
     }
 }
 
-static TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-timeout");
-static STREAM_TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-stream-timeout");
-
-/// The time limits that a client asks for, in the body or in headers; the body wins.
-fn timeouts(extras: &Extras, headers: &HeaderMap) -> Result<Timeouts, ApiError> {
-    Ok(Timeouts {
-        timeout: extras.timeout().or(seconds(headers, &TIMEOUT)?),
-        stream_timeout: extras.stream_timeout.or(seconds(headers, &STREAM_TIMEOUT)?),
-        ..Timeouts::default()
-    })
-}
-
-fn seconds(headers: &HeaderMap, name: &'static HeaderName) -> Result<Option<Duration>, ApiError> {
-    let Some(value) = headers.get(name) else { return Ok(None) };
-    let limit = value.to_str().ok().and_then(|text| time_limit(text.trim()));
-    limit.map(Some).ok_or_else(|| {
-        ApiError::invalid_request(
-            format!("The header `{name}` must be a number of seconds above 0."),
-            name.as_str(),
-        )
-    })
+fn timeouts(extras: &Extras) -> Timeouts {
+    Timeouts { timeout: extras.timeout(), stream_timeout: extras.stream_timeout, ..Timeouts::default() }
 }
 
 fn refusal(error: IntakeError) -> ApiError {

@@ -3,7 +3,8 @@
 use http::StatusCode;
 
 use super::Kind;
-use super::extras::MAX_TIMEOUT;
+use super::extras::{MAX_RETRIES, MAX_TIMEOUT};
+use super::fallbacks::MAX_FALLBACK_TARGETS;
 use super::head::MAX_MODEL_BYTES;
 use super::multipart::MAX_BOUNDARY_BYTES;
 use super::scan::{MAX_BODY_BYTES, MAX_DEPTH, MAX_FIELDS};
@@ -72,6 +73,33 @@ pub enum BadRequest {
         /// The field.
         param: &'static str,
     },
+    /// A time that may be 0 is negative or more than a number can hold.
+    #[error("`{param}` must be a number of seconds, 0 or more.")]
+    NotARest {
+        /// The field.
+        param: &'static str,
+    },
+    /// A number of retries is not whole, negative, or more than [`MAX_RETRIES`].
+    #[error("`{param}` must be a whole number from 0 to {MAX_RETRIES}.")]
+    NotRetries {
+        /// The field.
+        param: &'static str,
+    },
+    /// A list of fallbacks holds something that is none.
+    #[error(
+        "`{param}` must be a list of model names, of objects like {{\"model\": \"MODEL\", ...}}, or of objects like \
+         {{\"GROUP\": [\"MODEL\", ...]}}."
+    )]
+    BadFallbacks {
+        /// The field.
+        param: &'static str,
+    },
+    /// A list of fallbacks names more than [`MAX_FALLBACK_TARGETS`] models.
+    #[error("`{param}` may name at most {MAX_FALLBACK_TARGETS} models.")]
+    TooManyFallbacks {
+        /// The field.
+        param: &'static str,
+    },
     /// The `content-type` is not `multipart/form-data` with a usable boundary.
     #[error(
         "The `content-type` must be multipart/form-data with a boundary of 1 to {MAX_BOUNDARY_BYTES} characters."
@@ -118,7 +146,13 @@ impl BadRequest {
             | Self::ModelNotText
             | Self::ModelTooLate => "model",
             Self::NotYesOrNo => "stream",
-            Self::Repeated { param } | Self::WrongType { param, .. } | Self::NotSeconds { param } => param,
+            Self::Repeated { param }
+            | Self::WrongType { param, .. }
+            | Self::NotSeconds { param }
+            | Self::NotARest { param }
+            | Self::NotRetries { param }
+            | Self::BadFallbacks { param }
+            | Self::TooManyFallbacks { param } => param,
         }
     }
 }

@@ -39,6 +39,18 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What a value that has been scanned is, by its first byte.
+pub(super) fn kind_of(json: &[u8]) -> Kind {
+    match json.first() {
+        Some(b'"') => Kind::String,
+        Some(b't' | b'f') => Kind::Bool,
+        Some(b'[') => Kind::Array,
+        Some(b'{') => Kind::Object,
+        Some(b'n') => Kind::Null,
+        _ => Kind::Number,
+    }
+}
+
 /// Where one top-level field stands in the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {

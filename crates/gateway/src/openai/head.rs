@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::bad_request::BadRequest;
-use super::extras::{self, Extras};
+use super::extras::{Extra, Extras, ExtrasReader};
 use super::{Field, Fields, Kind, Pieces, scan, text};
 
 /// Length of the longest model name a client may send, in bytes.
@@ -45,8 +45,8 @@ impl<'a> RequestHead<'a> {
         let fields = scan(body)?;
         let mut model = None;
         let mut stream = false;
-        let mut extras = Extras::default();
-        let mut seen = 0u8;
+        let mut extras = ExtrasReader::default();
+        let mut seen = 0u32;
         for field in fields.as_slice() {
             let Some(routed) = field.with_name(body, Routed::named) else { continue };
             let param = routed.name();
@@ -57,13 +57,11 @@ impl<'a> RequestHead<'a> {
             match routed {
                 Routed::Model => model = Some(read_model(body, field)?),
                 Routed::Stream => stream = read_stream(body, field)?,
-                Routed::Timeout => extras.timeout = extras::seconds(body, field, param)?,
-                Routed::StreamTimeout => extras.stream_timeout = extras::seconds(body, field, param)?,
-                Routed::RequestTimeout => extras.request_timeout = extras::seconds(body, field, param)?,
+                Routed::Extra(extra) => extras.take(extra, &body.get(field.value()))?,
             }
         }
         let model = path_model.map(Cow::Borrowed).or(model).ok_or(BadRequest::ModelMissing)?;
-        Ok(Self { model, stream, extras, fields })
+        Ok(Self { model, stream, extras: extras.finish(), fields })
     }
 }
 
@@ -85,40 +83,37 @@ pub fn check_model(model: &str) -> Result<(), BadRequest> {
     }
 }
 
-/// The fields that are read here. A new one is a line in each of `named` and `name`, and its arm above.
+/// The fields that are read here.
 #[derive(Debug, Clone, Copy)]
 enum Routed {
     Model,
     Stream,
-    Timeout,
-    StreamTimeout,
-    RequestTimeout,
+    Extra(Extra),
 }
 
 impl Routed {
     fn named(name: &[u8]) -> Option<Self> {
-        Some(match name {
-            b"model" => Self::Model,
-            b"stream" => Self::Stream,
-            b"timeout" => Self::Timeout,
-            b"stream_timeout" => Self::StreamTimeout,
-            b"request_timeout" => Self::RequestTimeout,
-            _ => return None,
-        })
+        match name {
+            b"model" => Some(Self::Model),
+            b"stream" => Some(Self::Stream),
+            _ => Extra::named(name).map(Self::Extra),
+        }
     }
 
     fn name(self) -> &'static str {
         match self {
             Self::Model => "model",
             Self::Stream => "stream",
-            Self::Timeout => "timeout",
-            Self::StreamTimeout => "stream_timeout",
-            Self::RequestTimeout => "request_timeout",
+            Self::Extra(extra) => extra.name(),
         }
     }
 
-    fn bit(self) -> u8 {
-        1 << self as u8
+    fn bit(self) -> u32 {
+        match self {
+            Self::Model => 1,
+            Self::Stream => 2,
+            Self::Extra(extra) => 4 << extra as u32,
+        }
     }
 }
 

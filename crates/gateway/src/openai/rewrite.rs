@@ -9,8 +9,9 @@ use std::ops::Range;
 use bytes::Bytes;
 use serde_json::{Map, Value};
 
+use super::overlay::push_member;
 use super::upstream_body::UpstreamBody;
-use super::{Field, Fields, Kind, Pieces, is_routing_extra, text};
+use super::{Field, Fields, Kind, Overlay, Pieces, is_routing_extra, text};
 
 /// From this length on a changed body is sent as slices of the old one. Below, copying it into one
 /// piece is cheaper than the system calls and headers of several.
@@ -36,9 +37,7 @@ impl DefaultParams {
                 continue;
             }
             let mut json = Vec::new();
-            text::push_escaped(&mut json, name);
-            json.push(b':');
-            json.extend_from_slice(value.to_string().as_bytes());
+            push_member(&mut json, name, value.to_string().as_bytes());
             total_bytes += json.len() + 1;
             members.push((name.as_str().into(), json.into()));
         }
@@ -47,7 +46,8 @@ impl DefaultParams {
 }
 
 /// Makes the body for one attempt. `fields` must come from this very `body`; `model` is the name that
-/// the deployment knows, `None` keeps the client's.
+/// the deployment knows, `None` keeps the client's. The fields of `overlay` take the place of the client's
+/// and go before the defaults; `Overlay::NONE` for a request that goes where it was meant to go.
 ///
 /// A body that needs no change is passed on as it is, a short one is copied once, and of one longer
 /// than [`SPLIT_BYTES`] nothing is copied.
@@ -57,8 +57,10 @@ pub fn rewrite(
     fields: &Fields,
     model: Option<&str>,
     defaults: &DefaultParams,
+    overlay: &Overlay,
 ) -> UpstreamBody {
-    let mut edit = Edit::new(body, model.map_or(0, str::len) + defaults.total_bytes);
+    let growth = model.map_or(0, str::len) + defaults.total_bytes + overlay.total_bytes();
+    let mut edit = Edit::new(body, growth);
     let mut model_stands = false;
     // Where the last field that stays ends, and where a run of fields that go begins.
     let mut kept_end = None;
@@ -79,6 +81,10 @@ pub fn rewrite(
             if !is_text(body, field, model) {
                 edit.replace(field.value(), |out| text::push_escaped(out, model));
             }
+        } else if !overlay.is_empty()
+            && let Some(value) = field.with_name(body, |name| overlay.get(name))
+        {
+            edit.replace(field.value(), |out| out.extend_from_slice(value));
         }
         kept_end = Some(field.value().end);
     }
@@ -107,8 +113,13 @@ pub fn rewrite(
             text::push_escaped(out, model);
         });
     }
-    for (name, member) in &defaults.members {
+    for (name, value) in overlay.iter() {
         if fields.get(body, name).is_none() {
+            append(&|out| push_member(out, name, value));
+        }
+    }
+    for (name, member) in &defaults.members {
+        if fields.get(body, name).is_none() && overlay.get(name.as_bytes()).is_none() {
             append(&|out| out.extend_from_slice(member));
         }
     }

@@ -105,7 +105,7 @@ fn time_limits_are_positive_seconds() {
     assert_eq!(extras.request_timeout, None);
 
     let long = RequestHead::read(&one(r#"{"model":"m","request_timeout":1e300}"#)).unwrap().extras;
-    assert_eq!(long.timeout(), Some(extras::MAX_TIMEOUT));
+    assert_eq!(long.timeout(), Some(crate::openai::MAX_TIMEOUT));
 
     for value in ["0", "-1", "0.0", "-0", "1e-99", "1e999"] {
         let body = format!(r#"{{"model":"m","stream_timeout":{value}}}"#);

@@ -37,7 +37,7 @@ fn defaults(value: Value) -> DefaultParams {
 fn rewritten(body: &str, model: Option<&str>, params: Value) -> String {
     let body = Pieces::from(Bytes::from(body.to_owned()));
     let fields = scan(&body).unwrap();
-    String::from_utf8(sent(rewrite(&body, &fields, model, &defaults(params)))).unwrap()
+    String::from_utf8(sent(rewrite(&body, &fields, model, &defaults(params), &Overlay::NONE))).unwrap()
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn an_unchanged_body_is_the_same_memory() {
             let body = Pieces::from(pieces.clone());
             let fields = scan(&body).unwrap();
             for model in [None, Some("ab")] {
-                let same = rewrite(&body, &fields, model, &defaults(json!({"x": 2})));
+                let same = rewrite(&body, &fields, model, &defaults(json!({"x": 2})), &Overlay::NONE);
                 let places = |pieces: &[Bytes]| pieces.iter().map(|piece| piece.as_ptr()).collect::<Vec<_>>();
                 assert_eq!(places(&frames(same)), places(&pieces));
             }
@@ -137,7 +137,7 @@ fn a_large_body_is_not_copied() {
     // The second cut goes through the model's name.
     let body = Pieces::from(vec![text.slice(..7_000), text.slice(7_000..20_019), text.slice(20_019..)]);
     let fields = scan(&body).unwrap();
-    let new = rewrite(&body, &fields, Some("up"), &DefaultParams::default());
+    let new = rewrite(&body, &fields, Some("up"), &DefaultParams::default(), &Overlay::NONE);
     let replay = new.clone();
     let parts = frames(new.clone());
     let copied: usize = parts.iter().filter(|part| !old.contains(&part.as_ptr())).map(Bytes::len).sum();
@@ -183,7 +183,7 @@ proptest! {
         let params: Map<String, Value> = params.into_iter().collect();
 
         let fields = scan(&body).unwrap();
-        let new = sent(rewrite(&body, &fields, model.as_deref(), &DefaultParams::new(&params)));
+        let new = sent(rewrite(&body, &fields, model.as_deref(), &DefaultParams::new(&params), &Overlay::NONE));
 
         let mut expected = request.clone();
         expected.retain(|name, _| !is_routing_extra(name.as_bytes()));
@@ -201,4 +201,51 @@ proptest! {
         let new = Pieces::from(Bytes::from(new));
         prop_assert_eq!(scan(&new).unwrap().as_slice().len(), got.as_object().unwrap().len());
     }
+}
+
+fn overlay(json: &str) -> Overlay {
+    let members: crate::openai::given::Members<'_> = serde_json::from_str(json).unwrap();
+    Overlay::new(members.0)
+}
+
+#[test]
+fn an_overlay_takes_the_place_of_fields_or_joins_them() {
+    for (body, over, expected) in [
+        (r#"{"model":"a","n":1}"#, r#"{"n":[2]}"#, r#"{"model":"up","n":[2],"d":0}"#),
+        (r#"{"n": 1 ,"model":"a"}"#, r#"{"x":{"y":1}}"#, r#"{"n": 1 ,"model":"up","x":{"y":1},"d":0}"#),
+        (r#"{"model":"a","\u006e":1}"#, r#"{"n":2}"#, r#"{"model":"up","\u006e":2,"d":0}"#),
+        (r#"{"model":"a","n":1,"n":1}"#, r#"{"n":2}"#, r#"{"model":"up","n":2,"n":2,"d":0}"#),
+        // The overlay goes before the deployment's defaults, as the client's own fields do.
+        (r#"{"model":"a"}"#, r#"{"d":5}"#, r#"{"model":"up","d":5}"#),
+        (r#"{"model":"a","d":4}"#, r#"{"d":5}"#, r#"{"model":"up","d":5}"#),
+        // Where it goes and how it is answered is not the overlay's.
+        (
+            r#"{"model":"a","stream":true}"#,
+            r#"{"model":"b","stream":false,"timeout":1,"tags":[]}"#,
+            r#"{"model":"up","stream":true,"d":0}"#,
+        ),
+        (r#"{"timeout":1}"#, r#"{"q\"":"\n"}"#, r#"{"model":"up","q\"":"\n","d":0}"#),
+        (r#"{"model":"a"}"#, r#"{}"#, r#"{"model":"up","d":0}"#),
+    ] {
+        let pieces = Pieces::from(Bytes::from(body.to_owned()));
+        let fields = scan(&pieces).unwrap();
+        let new = sent(rewrite(&pieces, &fields, Some("up"), &defaults(json!({"d": 0})), &overlay(over)));
+        assert_eq!(String::from_utf8(new).unwrap(), expected, "{body} under {over}");
+    }
+}
+
+#[test]
+fn an_overlay_of_a_long_body_copies_only_itself() {
+    let text = "x".repeat(2 * SPLIT_BYTES);
+    let body = format!(r#"{{"n":1,"messages":"{text}","model":"a"}}"#);
+    let pieces = Pieces::from(Bytes::from(body.clone()));
+    let fields = scan(&pieces).unwrap();
+    let new = rewrite(&pieces, &fields, None, &DefaultParams::default(), &overlay(r#"{"n":[1,2]}"#));
+    let frames = frames(new);
+    assert_eq!(frames.concat(), body.replace("\"n\":1", "\"n\":[1,2]").into_bytes());
+    let inside = |frame: &Bytes| {
+        let whole = pieces.piece(0).unwrap().as_ptr_range();
+        whole.contains(&frame.as_ptr())
+    };
+    assert_eq!(frames.iter().map(inside).collect::<Vec<_>>(), [true, false, true]);
 }

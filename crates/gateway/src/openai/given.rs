@@ -1,0 +1,102 @@
+//! One value that a request gives, read as what it has to be.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use super::bad_request::BadRequest;
+use super::extras::{MAX_RETRIES, MAX_TIMEOUT, time_limit};
+use super::{Kind, fields};
+
+/// A value that stands for `param`, as JSON that has been scanned.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given<'a> {
+    pub(super) json: &'a [u8],
+    pub(super) param: &'static str,
+}
+
+impl<'a> Given<'a> {
+    /// The value of `param`, as it stands in an object that was taken apart.
+    pub(super) fn member(value: &'a RawValue, param: &'static str) -> Self {
+        Self { json: value.get().as_bytes(), param }
+    }
+
+    pub(super) fn kind(self) -> Kind {
+        fields::kind_of(self.json)
+    }
+
+    pub(super) fn wrong_type(self, expected: &'static str) -> BadRequest {
+        BadRequest::WrongType { param: self.param, expected, found: self.kind() }
+    }
+
+    fn number(self, expected: &'static str) -> Result<Option<&'a str>, BadRequest> {
+        match self.kind() {
+            Kind::Null => Ok(None),
+            // A number that has been scanned is ASCII.
+            Kind::Number => Ok(std::str::from_utf8(self.json).ok()),
+            _ => Err(self.wrong_type(expected)),
+        }
+    }
+
+    /// A time limit; `null` is none.
+    pub(super) fn time_limit(self) -> Result<Option<Duration>, BadRequest> {
+        let Some(number) = self.number("a number of seconds")? else { return Ok(None) };
+        time_limit(number).map(Some).ok_or(BadRequest::NotSeconds { param: self.param })
+    }
+
+    /// A time that may be 0; `null` is none.
+    pub(super) fn rest(self) -> Result<Option<Duration>, BadRequest> {
+        let Some(number) = self.number("a number of seconds")? else { return Ok(None) };
+        let seconds = number.parse::<f64>().unwrap_or(f64::NAN).min(MAX_TIMEOUT.as_secs_f64());
+        Duration::try_from_secs_f64(seconds).map(Some).map_err(|_| BadRequest::NotARest { param: self.param })
+    }
+
+    /// A number of retries; `null` is none.
+    pub(super) fn retries(self) -> Result<Option<u32>, BadRequest> {
+        let Some(number) = self.number("a whole number")? else { return Ok(None) };
+        retries(number).map(Some).ok_or(BadRequest::NotRetries { param: self.param })
+    }
+
+    /// Yes or no; `null` is no.
+    pub(super) fn is_true(self) -> Result<bool, BadRequest> {
+        match self.kind() {
+            Kind::Null => Ok(false),
+            Kind::Bool => Ok(self.json == b"true"),
+            _ => Err(self.wrong_type("true or false")),
+        }
+    }
+}
+
+/// A whole number from 0 to [`MAX_RETRIES`].
+pub(super) fn retries(number: &str) -> Option<u32> {
+    number.parse().ok().filter(|retries| *retries <= MAX_RETRIES)
+}
+
+/// The members of an object, values unread.
+pub(super) struct Members<'a>(pub(super) Vec<(String, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Members<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Members(members))
+            }
+        }
+
+        deserializer.deserialize_map(Collect)
+    }
+}
