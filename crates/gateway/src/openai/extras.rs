@@ -13,7 +13,7 @@ use super::given::{Given, Members, retries};
 /// the present time cannot overflow.
 pub const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
-/// The most retries that a request may ask for.
+/// The most retries that a request may ask for. The configuration may set more: its writer pays for them.
 pub const MAX_RETRIES: u32 = 100;
 
 /// What one request asks of the router, beside its model.
