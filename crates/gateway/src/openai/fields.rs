@@ -1,5 +1,6 @@
 //! Where the top-level fields of a JSON body stand.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
 
@@ -91,7 +92,10 @@ impl Field {
         if self.key_has_escapes {
             look(text::unescape(&body.get(key))?.as_bytes())
         } else {
-            look(&body.get(key.start + 1..key.end - 1))
+            match body.get(key.start + 1..key.end - 1) {
+                Cow::Borrowed(name) => look(name),
+                Cow::Owned(name) => look(&name),
+            }
         }
     }
 }
