@@ -117,7 +117,10 @@ impl Door {
 
     fn route<'a>(&'a self, model: &'a str) -> Result<Route<'a>, ApiError> {
         let table = self.router().table();
-        table.route(model).ok_or_else(|| ApiError::unknown_model(model, &table.nearest(model)))
+        table
+            .route(model)
+            .or_else(|| table.route_of_unknown(model))
+            .ok_or_else(|| ApiError::unknown_model(model, &table.nearest(model)))
     }
 }
 

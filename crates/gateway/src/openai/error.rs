@@ -200,6 +200,16 @@ impl ApiError {
             .with_retry_after(soonest)
     }
 
+    /// 500: the client asked for this failure (`mock_testing_fallbacks` and its like), and nothing took over.
+    #[must_use]
+    pub fn mock_failure(model: &str, outcome: &'static str) -> Self {
+        let message = format!(
+            "This is the mock failure `{outcome}` that the request asks for, and no fallback of `{}` served it.",
+            quoted(model)
+        );
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_server_error", message)
+    }
+
     /// 503: every deployment of the group is as busy as it may be, or the gateway itself is.
     #[must_use]
     pub fn overloaded(model: &str, wait: Duration) -> Self {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http_body_util::combinators::UnsyncBoxBody;
 
 use super::deployment::Deployment;
-use crate::openai::{Fields, FormHead, Pieces, rewrite};
+use crate::openai::{Fields, FormHead, Overlay, Pieces, rewrite};
 use crate::upstream::body::{ClientFailure, StreamError};
 use crate::upstream::{RequestBody, Upload};
 
@@ -35,10 +35,15 @@ impl<'a> Content<'a> {
     }
 
     /// The body for one sending; `None` when it has streamed through and was too long to be kept.
-    pub(super) fn body(&self, deployment: &Deployment, model: &str) -> Option<RequestBody> {
+    pub(super) fn body(
+        &self,
+        deployment: &Deployment,
+        model: &str,
+        overlay: &Overlay,
+    ) -> Option<RequestBody> {
         match self {
             Self::Json { body, fields } => {
-                Some(RequestBody::Whole(rewrite(body, fields, Some(model), &deployment.defaults)))
+                Some(RequestBody::Whole(rewrite(body, fields, Some(model), &deployment.defaults, overlay)))
             }
             Self::Form { form, rest } => Some(RequestBody::Streamed {
                 head: form.rewrite(Some(model)),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, Response};
 use leastbusy_balance::{
-    Ask, FailedAttempt, GiveUp, Limits as WalkLimits, NoPick, Phase, Pick, Refusal, Step, Walk,
+    Ask, FailedAttempt, GiveUp, Limits as WalkLimits, NoPick, Outcome, Phase, Pick, Refusal, Step, Walk,
 };
 
 use super::attempt::{Attempt, Excused};
@@ -15,10 +15,10 @@ use super::failure::Failure;
 use super::leased_body::LeasedBody;
 use super::served::{Facts, Served};
 use super::table::{Route, Table};
-use super::ways::{FIRST, Ways};
+use super::ways::{FIRST, Place, UNCHANGED, Ways};
 use crate::config::Timeouts;
 use crate::openai::endpoint::EndpointIndex;
-use crate::openai::{ApiError, UpstreamTimeout};
+use crate::openai::{ApiError, Extras, MockFailure, UpstreamTimeout};
 use crate::upstream::{Limits, Pool};
 
 /// One worker's way to the deployments: the shared table and its own connections.
@@ -45,6 +45,15 @@ pub struct Call<'a> {
     pub headers: &'a HeaderMap,
     /// Time limits the client asked for.
     pub timeouts: Timeouts,
+    /// What else the client asks of the router.
+    pub extras: &'a Extras,
+}
+
+impl<'a> Call<'a> {
+    /// Where the request goes first.
+    fn first(&self) -> Place<'a> {
+        Place::new(self.model, self.route.clone(), &UNCHANGED)
+    }
 }
 
 impl Router {
@@ -90,6 +99,8 @@ impl Router {
             deadline,
             attempts: 0,
             first_failure: None,
+            mock_failure: call.extras.mock_failure,
+            first: call.first(),
         };
         let answer = journey.go(facts).await;
         facts.retries = journey.walk.retries();
@@ -126,6 +137,9 @@ struct Journey<'a> {
     attempts: u32,
     /// What the client is told when nothing serves: the last failure of what it asked for.
     first_failure: Option<Failure>,
+    /// LiteLLM's test hook: the first attempt is to fail so, without being made.
+    mock_failure: Option<MockFailure>,
+    first: Place<'a>,
 }
 
 impl<'a> Journey<'a> {
@@ -140,7 +154,9 @@ impl<'a> Journey<'a> {
                     },
                     Err(refusal) => {
                         let now = self.now();
-                        let ways = self.ways.get_or_init(|| Ways::new(&self.router.table, self.call));
+                        let ways = self
+                            .ways
+                            .get_or_init(|| Ways::new(&self.router.table, self.call, self.call.first()));
                         self.walk.refused(no_pick(refusal), now, fastrand::u64(..), ways)
                     }
                 },
@@ -153,22 +169,25 @@ impl<'a> Journey<'a> {
         }
     }
 
+    fn place(&self, target: usize) -> &Place<'a> {
+        place(&self.ways, &self.first, target)
+    }
+
     fn now(&self) -> std::time::Duration {
         self.router.table.since_start(Instant::now())
     }
 
     fn pick(&mut self, ask: &Ask) -> Result<Attempt, Refusal> {
-        let route = route(&self.ways, self.call, ask.target);
+        let route = &self.place(ask.target).route;
         let pick = Pick {
             tried: self.walk.tried(),
             above_order: ask.above_order,
             even_resting: ask.force,
             ..Pick::default()
         };
-        self.attempts += 1;
         let timeouts = &self.call.timeouts;
         let picked = Picked {
-            number: self.attempts,
+            number: self.attempts + 1,
             stream: self.call.stream,
             excused: Excused {
                 all: false,
@@ -176,29 +195,41 @@ impl<'a> Journey<'a> {
                 unknown_model: !route.captures.is_empty(),
             },
         };
-        self.router.pick(route, pick, picked).inspect_err(|_| self.attempts -= 1)
+        let attempt = self.router.pick(route, pick, picked)?;
+        self.attempts += 1;
+        Ok(attempt)
     }
 
     async fn attempt(&mut self, attempt: Attempt, facts: &mut Facts) -> Result<Response<LeasedBody>, Step> {
         let target = self.walk.target();
-        let route = route(&self.ways, self.call, target);
-        facts.served = Some(Served::new(&self.router.table, route.group, attempt.member()));
+        let place = place(&self.ways, &self.first, target);
+        facts.served = Some(Served::new(&self.router.table, place.route.group, attempt.member()));
         let (started, failed) = (attempt.started(), attempt.as_failed());
         let num_retries = attempt.deployment().num_retries;
-        let result = self.router.once(self.call, route, attempt, self.deadline).await;
+        let mock = self.mock_failure.take();
+        let result = match mock {
+            Some(mock) => Err(pretended(mock, attempt, self.call.model)),
+            None => self.router.once(self.call, place, attempt, self.deadline).await,
+        };
         facts.waited += started.elapsed();
         let failure = match result {
             Ok(response) => return Ok(response),
             Err(failure) => failure,
         };
         let now = self.now();
-        let ways = self.ways.get_or_init(|| Ways::new(&self.router.table, self.call));
+        let ways = self.ways.get_or_init(|| Ways::new(&self.router.table, self.call, self.call.first()));
         ways.note_deployment(num_retries);
         let outcome = failure.outcome;
-        let group = &self.router.table.groups()[ways.route(target).group].group;
+        let group = &self.router.table.groups()[ways.place(target).route.group];
         let next = if self.call.content.can_be_sent_again() {
             let failed = FailedAttempt { outcome, ..failed };
-            self.walk.failed(failed, now, fastrand::u64(..), || group.may_retry(now), ways)
+            self.walk.failed(
+                failed,
+                now,
+                fastrand::u64(..),
+                || mock.is_none() && group.group.may_retry(now),
+                ways,
+            )
         } else {
             Step::GiveUp(GiveUp::Failed)
         };
@@ -209,6 +240,9 @@ impl<'a> Journey<'a> {
             next = name(&next),
             "an attempt failed"
         );
+        if self.call.extras.include_fallback_errors {
+            facts.failures.push((group.name.clone(), outcome.name()));
+        }
         if target == FIRST || self.first_failure.is_none() {
             self.first_failure = Some(failure);
         }
@@ -230,8 +264,20 @@ impl<'a> Journey<'a> {
     }
 }
 
-fn route<'r, 'a>(ways: &'r OnceCell<Ways<'a>>, call: &'r Call<'a>, target: usize) -> &'r Route<'a> {
-    ways.get().map_or(&call.route, |ways| ways.route(target))
+fn place<'r, 'a>(ways: &'r OnceCell<Ways<'a>>, first: &'r Place<'a>, target: usize) -> &'r Place<'a> {
+    ways.get().map_or(first, |ways| ways.place(target))
+}
+
+/// The failure that a client asks for to see its fallbacks at work.
+fn pretended(mock: MockFailure, attempt: Attempt, model: &str) -> Failure {
+    let outcome = match mock {
+        MockFailure::General => Outcome::ServerError,
+        MockFailure::ContextWindow => Outcome::ContextWindow,
+        MockFailure::ContentPolicy => Outcome::ContentPolicy,
+    };
+    // No deployment was asked, so none is to blame.
+    attempt.end(Outcome::GatewayLimit);
+    Failure::own(outcome, ApiError::mock_failure(model, outcome.name()))
 }
 
 fn no_pick(refusal: Refusal) -> NoPick {

@@ -14,7 +14,7 @@ use super::dispatch::{Call, Router, timed_out};
 use super::failure::{Failure, FailureAnswer};
 use super::headers;
 use super::leased_body::LeasedBody;
-use super::table::Route;
+use super::ways::Place;
 use crate::openai::{ApiError, Look, Opening, SseWatch, StreamFailure, UpstreamError};
 use crate::upstream::{Exchange, Limits, SendError, Target, classify, send};
 
@@ -30,14 +30,14 @@ impl Router {
     pub(super) async fn once(
         &self,
         call: &Call<'_>,
-        route: &Route<'_>,
+        place: &Place<'_>,
         attempt: Attempt,
         deadline: Instant,
     ) -> Result<Response<LeasedBody>, Failure> {
         let deployment = attempt.deployment();
         let mut limits = deployment.limits(&call.timeouts, call.stream);
         limits.total = limits.total.min(deadline.saturating_duration_since(attempt.started()));
-        let asked_for = deployment.model_for(&route.captures);
+        let asked_for = deployment.model_for(&place.route.captures);
         let path = match deployment.path(call.endpoint, &asked_for) {
             Ok(path) => path,
             Err(error) => {
@@ -50,7 +50,7 @@ impl Router {
         let mut timer =
             Box::pin(tokio::time::sleep_until((started + limits.first_byte.min(limits.total)).into()));
         let mut message = || {
-            let body = call.content.body(deployment, &asked_for)?;
+            let body = call.content.body(deployment, &asked_for, place.overlay)?;
             let mut headers = headers::to_upstream(call.headers, call.stream);
             deployment.add_headers(&mut headers);
             Some((headers, body))

@@ -47,13 +47,22 @@ pub struct Facts {
     pub retries: u32,
     /// Model groups and order levels that were tried after the first.
     pub fallbacks: u32,
+    /// For a client that asks: the model group of each attempt that failed, and how it did.
+    pub failures: Vec<(String, &'static str)>,
 }
 
 impl Facts {
     /// The facts about a request that has just arrived.
     #[must_use]
     pub fn new() -> Self {
-        Self { served: None, received: Instant::now(), waited: Duration::ZERO, retries: 0, fallbacks: 0 }
+        Self {
+            served: None,
+            received: Instant::now(),
+            waited: Duration::ZERO,
+            retries: 0,
+            fallbacks: 0,
+            failures: Vec::new(),
+        }
     }
 
     /// Writes the headers.
@@ -69,6 +78,9 @@ impl Facts {
         headers.insert(CALL_ID, call_id.to_header());
         headers.insert(ATTEMPTED_RETRIES, count(self.retries));
         headers.insert(ATTEMPTED_FALLBACKS, count(self.fallbacks));
+        if !self.failures.is_empty() {
+            headers.insert(FALLBACK_ERRORS, errors(&self.failures));
+        }
         let until_answer = self.received.elapsed();
         headers.insert(RESPONSE_DURATION, milliseconds(until_answer));
         headers.insert(OVERHEAD_DURATION, milliseconds(until_answer.saturating_sub(self.waited)));
@@ -88,11 +100,22 @@ const API_BASE: HeaderName = HeaderName::from_static("x-litellm-model-api-base")
 pub const CALL_ID: HeaderName = HeaderName::from_static("x-litellm-call-id");
 const ATTEMPTED_RETRIES: HeaderName = HeaderName::from_static("x-litellm-attempted-retries");
 const ATTEMPTED_FALLBACKS: HeaderName = HeaderName::from_static("x-litellm-attempted-fallbacks");
+const FALLBACK_ERRORS: HeaderName = HeaderName::from_static("x-litellm-fallback-errors");
 const RESPONSE_DURATION: HeaderName = HeaderName::from_static("x-litellm-response-duration-ms");
 const OVERHEAD_DURATION: HeaderName = HeaderName::from_static("x-litellm-overhead-duration-ms");
 
 /// How many headers [`Facts::write`] writes.
 const HEADERS: usize = 8;
+
+/// A JSON list. Names of model groups stand in headers elsewhere too, so they can stand here.
+fn errors(failures: &[(String, &'static str)]) -> HeaderValue {
+    let errors: Vec<_> = failures
+        .iter()
+        .map(|(group, outcome)| serde_json::json!({"model_group": group, "error": outcome}))
+        .collect();
+    let text = serde_json::Value::from(errors).to_string();
+    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("[]"))
+}
 
 fn count(number: u32) -> HeaderValue {
     match number {

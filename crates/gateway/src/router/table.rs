@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
-use leastbusy_balance::{Condition, Fleet, Group, Lease, Limits, Member, Pick, Refusal, Weight};
+use leastbusy_balance::{Condition, Fleet, Group, Lease, Limits, Member, Outcome, Pick, Refusal, Weight};
 
 use super::deployment::{Deployment, NotUsable, Place};
 use super::observer::Observer;
@@ -124,6 +124,13 @@ impl Table {
         self.wildcards.iter().find_map(|(pattern, group)| {
             pattern.captures(model).map(|captures| Route { group: *group, captures })
         })
+    }
+
+    /// Where requests for a name that leads nowhere go: `default_fallbacks`, or those of `*`.
+    #[must_use]
+    pub fn route_of_unknown(&self, model: &str) -> Option<Route<'_>> {
+        let targets = self.reliability.fallbacks.after(Outcome::NotFound, &[model]);
+        targets.iter().find_map(|target| self.route(target))
     }
 
     /// Takes a lease on the least busy deployment that a route leads to.

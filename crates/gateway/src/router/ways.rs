@@ -6,6 +6,7 @@ use leastbusy_balance::{Directions, FallbackFor, Outcome, Remedy};
 
 use super::dispatch::Call;
 use super::table::{Route, Table};
+use crate::openai::{FallbackList, Overlay};
 
 /// The ways of one request. Made when the first attempt has failed; most requests never need them.
 #[derive(Debug)]
@@ -20,38 +21,52 @@ pub(super) struct Ways<'a> {
 
 /// What a walk calls a target.
 #[derive(Debug)]
-struct Place<'a> {
+pub(super) struct Place<'a> {
     /// The name that led there.
     name: &'a str,
-    route: Route<'a>,
-    /// Where to go from here: whatever failed, for requests too long, for requests too bold.
+    pub(super) route: Route<'a>,
+    /// What changes in the request on the way.
+    pub(super) overlay: &'a Overlay,
+    /// Where to go from here, a list for each of [`REASONS`].
     fallbacks: [Vec<usize>; 3],
 }
+
+impl<'a> Place<'a> {
+    pub(super) fn new(name: &'a str, route: Route<'a>, overlay: &'a Overlay) -> Self {
+        Self { name, route, overlay, fallbacks: Default::default() }
+    }
+}
+
+/// For those that change nothing.
+pub(super) static UNCHANGED: Overlay = Overlay::NONE;
 
 /// The target that every request begins at.
 pub(super) const FIRST: usize = 0;
 
-/// An outcome for which each list is read, in the order of [`Place::fallbacks`].
-const REASONS: [Outcome; 3] = [Outcome::ServerError, Outcome::ContextWindow, Outcome::ContentPolicy];
+/// What each list of [`Place::fallbacks`] is for, with an outcome for which it is read.
+const REASONS: [(FallbackFor, Outcome); 3] = [
+    (FallbackFor::Any, Outcome::ServerError),
+    (FallbackFor::ContextWindow, Outcome::ContextWindow),
+    (FallbackFor::ContentPolicy, Outcome::ContentPolicy),
+];
 
 impl<'a> Ways<'a> {
-    pub(super) fn new(table: &'a Table, call: &'a Call<'a>) -> Self {
-        let first = Place { name: call.model, route: call.route.clone(), fallbacks: Default::default() };
+    pub(super) fn new(table: &'a Table, call: &'a Call<'a>, first: Place<'a>) -> Self {
         let mut ways = Self { table, call, places: vec![first], deployment_retries: Cell::new(None) };
         let mut at = 0;
         // Each place is looked at once, so circles end.
-        while at < ways.places.len() {
-            for (list, outcome) in REASONS.into_iter().enumerate() {
-                ways.places[at].fallbacks[list] = ways.find(at, outcome);
+        while at < ways.places.len() && !call.extras.disable_fallbacks {
+            for (list, (reason, outcome)) in REASONS.into_iter().enumerate() {
+                ways.places[at].fallbacks[list] = ways.find(at, reason, outcome);
             }
             at += 1;
         }
         ways
     }
 
-    /// The route of a target.
-    pub(super) fn route(&self, target: usize) -> &Route<'a> {
-        &self.places[target].route
+    /// A target.
+    pub(super) fn place(&self, target: usize) -> &Place<'a> {
+        &self.places[target]
     }
 
     /// Notes what the deployment that failed says of retries.
@@ -59,26 +74,45 @@ impl<'a> Ways<'a> {
         self.deployment_retries.set(num_retries);
     }
 
-    fn find(&mut self, at: usize, outcome: Outcome) -> Vec<usize> {
+    fn find(&mut self, at: usize, reason: FallbackFor, outcome: Outcome) -> Vec<usize> {
+        let (table, call) = (self.table, self.call);
         let place = &self.places[at];
-        let names = [place.name, &self.table.groups()[place.route.group].name];
-        let targets = self.table.reliability().fallbacks.after(outcome, &names);
-        targets.iter().filter_map(|name| self.place(name)).collect()
+        let names = [place.name, &table.groups()[place.route.group].name];
+        if let Some(own) = own_list(table, call, reason) {
+            let targets = own.targets(&names);
+            return targets.iter().filter_map(|target| self.add(&target.model, &target.overlay)).collect();
+        }
+        let targets = table.reliability().fallbacks.after(outcome, &names);
+        targets.iter().filter_map(|name| self.add(name, &UNCHANGED)).collect()
     }
 
-    fn place(&mut self, name: &'a str) -> Option<usize> {
+    fn add(&mut self, name: &'a str, overlay: &'a Overlay) -> Option<usize> {
         let route = self.table.route(name)?;
-        let known = self.places.iter().position(|place| place.route == route);
+        let known =
+            self.places.iter().position(|place| place.route == route && std::ptr::eq(place.overlay, overlay));
         Some(known.unwrap_or_else(|| {
-            self.places.push(Place { name, route, fallbacks: Default::default() });
+            self.places.push(Place::new(name, route, overlay));
             self.places.len() - 1
         }))
     }
 }
 
+/// The list that the request brings itself, which takes the place of the configured one.
+fn own_list<'a>(table: &Table, call: &'a Call<'a>, reason: FallbackFor) -> Option<&'a FallbackList> {
+    let own = call.extras.fallbacks.as_deref()?;
+    let configured = &table.reliability().fallbacks;
+    let (special, is_configured) = match reason {
+        FallbackFor::Any => return own.general.as_ref(),
+        FallbackFor::ContextWindow => (&own.context_window, !configured.context_window.is_empty()),
+        FallbackFor::ContentPolicy => (&own.content_policy, !configured.content_policy.is_empty()),
+    };
+    // Without a list of its own, such an error goes where any other goes.
+    if is_configured { special.as_ref() } else { special.as_ref().or(own.general.as_ref()) }
+}
+
 impl Directions for Ways<'_> {
     fn retries(&self, target: usize, outcome: Outcome) -> u32 {
-        let asked: Option<u32> = None;
+        let asked = self.call.extras.num_retries;
         if asked == Some(0) {
             return 0;
         }
@@ -95,16 +129,12 @@ impl Directions for Ways<'_> {
     }
 
     fn fallbacks(&self, target: usize, reason: FallbackFor) -> &[usize] {
-        let list = match reason {
-            FallbackFor::Any => 0,
-            FallbackFor::ContextWindow => 1,
-            FallbackFor::ContentPolicy => 2,
-        };
+        let list = REASONS.iter().position(|(known, _)| *known == reason).unwrap_or_default();
         &self.places[target].fallbacks[list]
     }
 
     fn has_level_above(&self, target: usize, order: i64) -> bool {
         let group = &self.table.groups()[self.places[target].route.group];
-        group.deployments().any(|deployment| order < deployment.order)
+        !self.call.extras.disable_fallbacks && group.deployments().any(|deployment| order < deployment.order)
     }
 }

@@ -106,7 +106,8 @@ async fn a_json_answer_that_breaks_off_is_a_502_and_not_half_an_answer() {
 
 #[tokio::test]
 async fn speech_that_breaks_off_breaks_off_for_the_client() {
-    let speech = || answers(200).header("content-type", "audio/mpeg").header("transfer-encoding", "chunked").empty();
+    let speech =
+        || answers(200).header("content-type", "audio/mpeg").header("transfer-encoding", "chunked").empty();
     for script in [speech().chunk(b"half a").then_closes(), speech().chunk(b"half a").then_resets()] {
         let (outcome, answer) = ending(script, &chat("m")).await;
         assert_eq!(outcome, Outcome::BrokenAnswer);
