@@ -72,6 +72,7 @@ async fn whatever_happens_every_lease_ends_once() {
         deployment("b", &second.base()),
         entry("any/*", "openai/*", "w", &first.base()),
     ]);
+    config.router.cooldown.disabled = true;
     config.router.timeouts.idle = Some(Duration::from_millis(150));
     config.router.timeouts.first_byte = Some(Duration::from_millis(150));
     config
