@@ -8,8 +8,8 @@ use crate::outcome::Outcome;
 /// What the caller does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Pick a deployment and try it. Then tell [`Walk::failed`](crate::Walk::failed), or [`Walk::refused`](crate::Walk::refused) if there is none; a
-    /// success ends the walk.
+    /// Pick a deployment and try it. Then tell [`Walk::failed`](crate::Walk::failed), or
+    /// [`Walk::refused`](crate::Walk::refused) if there is none; a success ends the walk.
     Pick(Ask),
     /// Wait this long, then call [`Walk::waited`](crate::Walk::waited).
     Wait(Duration),
@@ -17,7 +17,7 @@ pub enum Step {
     GiveUp(GiveUp),
 }
 
-/// Which deployments a pick may choose from; [`Walk::tried`](crate::Walk::tried) tells which of them are left out.
+/// Which deployments a pick may choose from, but for those that [`Walk::tried`](crate::Walk::tried) leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ask {
     /// The target, such as a model group.

@@ -3,6 +3,7 @@
 mod choices;
 mod model;
 mod virtual_load;
+mod request;
 
 mod every_history;
 mod every_trouble;
@@ -11,3 +12,4 @@ mod properties;
 mod recovery;
 mod threads;
 mod ties;
+mod walk_rules;
