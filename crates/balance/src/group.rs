@@ -65,6 +65,8 @@ impl From<TieBreak> for GroupRules {
 pub struct Pick<'a> {
     /// Deployments this request was already on; they are left out.
     pub tried: &'a [DeploymentIndex],
+    /// Those of them that it will not be on again, so that a refusal does not tell when they have rested.
+    pub barred: &'a [DeploymentIndex],
     /// A random number, which breaks ties.
     pub dice: u64,
     /// The time since a moment that is the same for all calls.
@@ -275,7 +277,8 @@ impl Core {
         let peers = self.load_of_peers(books, pick.now);
         let mut best = self.best(pick);
         let mut resting = Resting::default();
-        let mut somebody_open = false;
+        // Somebody is there whom the request has been on.
+        let (mut somebody_open, mut somebody_out) = (false, false);
         for (index, member) in self.members.iter().enumerate() {
             if !pick.allows_order(member.order) {
                 continue;
@@ -287,7 +290,10 @@ impl Core {
             let weight = member.weight.get();
             let (is_full, load) = match health.availability(pick.now) {
                 Availability::Closed(until) => {
-                    resting.see(index, until, tried);
+                    if !pick.barred.contains(&member.deployment) {
+                        resting.see(index, until, tried);
+                    }
+                    somebody_out |= tried;
                     continue;
                 }
                 Availability::Ready => (false, load(f64::from(in_flight), weight)),
@@ -309,6 +315,7 @@ impl Core {
             (None, Some((_, index)), _) if pick.even_resting => Ok(index),
             (None, _, soonest) if somebody_open => Err(Refusal::AllTried { soonest }),
             (None, _, Some(soonest)) => Err(Refusal::AllCooling { soonest }),
+            (None, _, None) if somebody_out => Err(Refusal::AllTried { soonest: None }),
             (None, _, None) => Err(Refusal::Empty),
         }
     }

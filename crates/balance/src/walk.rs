@@ -199,6 +199,7 @@ impl Walk {
                 again: outcome.remedy() != Remedy::OtherDeployment,
             },
         );
+        self.tried.bar_for(&self.leg);
     }
 
     /// No deployment could be picked.
@@ -241,6 +242,12 @@ impl Walk {
         self.tried.left_out()
     }
 
+    /// Those of [`Walk::tried`] that this request will not ask again: a wait for them would be in vain.
+    #[must_use]
+    pub fn barred(&self) -> &[DeploymentIndex] {
+        self.tried.barred()
+    }
+
     /// The target that the request is on.
     #[must_use]
     pub fn target(&self) -> usize {
@@ -277,7 +284,7 @@ impl Walk {
     fn enter(&mut self, leg: Leg, now: Duration) -> Step {
         self.leg = leg;
         self.count();
-        self.tried.leave_all_out();
+        self.tried.bar_for(&self.leg);
         self.ask(now)
     }
 
@@ -307,7 +314,7 @@ impl Walk {
         dice: u64,
         directions: &impl Directions,
     ) -> Option<Step> {
-        if self.leg.attempts == 0 {
+        if self.leg.attempts == 0 && !self.leg.waited {
             return None;
         }
         if self.tried.release(&self.leg, now) {
@@ -394,7 +401,7 @@ impl Walk {
                 // What this leg tried before may be asked again after a wait this long, as after a rest.
                 let due = now.saturating_add(rest::backoff(leg.rests));
                 self.tried.rest(&leg, due, self.limits.retry_after);
-                self.enter(leg, now);
+                self.enter(Leg { waited: true, ..leg }, now);
                 Step::Wait(wait)
             }
         }

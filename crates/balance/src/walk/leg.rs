@@ -21,6 +21,8 @@ pub(super) struct Leg {
     pub(super) rests: u32,
     /// Time rested since the last attempt here.
     pub(super) rested: Duration,
+    /// It waited for a cooldown to end, so that what was tried may be asked again here.
+    pub(super) waited: bool,
     /// The ask goes to a deployment that cools down.
     pub(super) force: bool,
 }
@@ -44,6 +46,7 @@ impl Leg {
             lowest_order: i64::MAX,
             rests: 0,
             rested: Duration::ZERO,
+            waited: false,
             force: false,
         }
     }

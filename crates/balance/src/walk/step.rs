@@ -57,19 +57,22 @@ pub struct FailedAttempt {
     pub outcome: Outcome,
 }
 
-/// Why a pick found no deployment; moments are times since the caller's epoch.
+/// Why a pick found no deployment.
+///
+/// `soonest` is the moment, since the caller's epoch, at which the first member that cools down may be asked;
+/// members in [`Walk::barred`](crate::Walk::barred) do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoPick {
     /// The target has no members, or none above the order that was asked for.
     Empty,
-    /// Some members are available, and [`Walk::tried`](crate::Walk::tried) holds them all.
+    /// Members are available, but [`Walk::tried`](crate::Walk::tried) holds them all; or only barred ones cool down.
     AllTried {
-        /// The moment at which the first member that cools down may be asked, if one does.
+        /// `None` if no member cools down.
         soonest: Option<Duration>,
     },
     /// Every member cools down.
     AllCooling {
-        /// The moment at which the first of them may be asked.
+        /// In the past, if a cooldown has just ended but nothing can be picked yet.
         soonest: Duration,
     },
 }

@@ -2,11 +2,12 @@
 
 mod choices;
 mod model;
-mod virtual_load;
 mod request;
+mod virtual_load;
 
 mod every_history;
 mod every_trouble;
+mod every_walk;
 mod health;
 mod properties;
 mod recovery;

@@ -138,12 +138,16 @@ impl<'p> Request<'p> {
         let ends = |member: &(usize, i64)| self.cooling[member.0];
         let is_available = |member: &(usize, i64)| ask.force || ends(member) <= self.now;
         let is_free = |member: &(usize, i64)| !self.walk.tried().contains(&self.deployments[member.0]);
-        let soonest = members.iter().map(ends).filter(|end| self.now < *end).min();
+        let is_barred = |member: &&(usize, i64)| self.walk.barred().contains(&self.deployments[member.0]);
+        let may_return = members.iter().filter(|member| !is_barred(member));
+        let soonest = may_return.map(ends).filter(|end| self.now < *end).min();
         if members.is_empty() {
             return Err(NoPick::Empty);
         }
         if !members.iter().any(is_available) {
-            return Err(NoPick::AllCooling { soonest: soonest.expect("one that cools down") });
+            return Err(
+                soonest.map_or(NoPick::AllTried { soonest }, |soonest| NoPick::AllCooling { soonest })
+            );
         }
         let mut free: Vec<_> =
             members.into_iter().filter(|member| is_available(member) && is_free(member)).collect();

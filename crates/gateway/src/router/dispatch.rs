@@ -181,6 +181,7 @@ impl<'a> Journey<'a> {
         let route = &self.place(ask.target).route;
         let pick = Pick {
             tried: self.walk.tried(),
+            barred: self.walk.barred(),
             above_order: ask.above_order,
             even_resting: ask.force,
             ..Pick::default()
