@@ -7,6 +7,7 @@ use leastbusy_balance::{DeploymentIndex, Ending, FailedAttempt, Lease, Outcome, 
 
 use super::deployment::Deployment;
 use super::dispatch::Picked;
+use super::hedge::Lost;
 use super::observer::{AttemptEnd, AttemptStart};
 use super::table::{ModelGroup, Table};
 
@@ -31,6 +32,8 @@ pub(super) struct Attempt {
     whole: Outcome,
     /// Kinds of failure that are the client's own doing on this request.
     excused: Excused,
+    /// In a race: whether another attempt has won it.
+    lost: Option<Lost>,
 }
 
 /// Failures that say nothing of the deployment, because the client brought them about.
@@ -80,6 +83,7 @@ impl Attempt {
             bytes: 0,
             whole: Outcome::Success,
             excused,
+            lost: None,
         };
         let start = attempt.start();
         attempt.table.observers().iter().for_each(|observer| observer.pre_call(&start));
@@ -118,6 +122,13 @@ impl Attempt {
         {
             lease.answered(self.table.since_start(Instant::now()));
         }
+    }
+
+    /// The attempt as one of several, and what is to be set when another one has won.
+    pub(super) fn in_race(mut self) -> (Self, Lost) {
+        let lost = Lost::default();
+        self.lost = Some(lost.clone());
+        (self, lost)
     }
 
     /// What the walk is to know of it if it fails; the outcome is still to come.
@@ -188,6 +199,7 @@ impl Drop for Attempt {
     // Whoever still holds an attempt that is not over is a request whose client has gone: hyper drops
     // its future or its body, and the lease with it.
     fn drop(&mut self) {
-        self.tell(Outcome::ClientLeft);
+        let lost = self.lost.as_ref().is_some_and(Lost::has);
+        self.tell(if lost { Outcome::HedgeLost } else { Outcome::ClientLeft });
     }
 }

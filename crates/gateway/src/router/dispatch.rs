@@ -12,6 +12,7 @@ use leastbusy_balance::{
 use super::attempt::{Attempt, Excused};
 use super::content::Content;
 use super::failure::Failure;
+use super::hedge::{Runner, Track};
 use super::leased_body::LeasedBody;
 use super::served::{Facts, Served};
 use super::table::{Route, Table};
@@ -148,7 +149,7 @@ impl<'a> Journey<'a> {
         loop {
             step = match step {
                 Step::Pick(ask) => match self.pick(&ask) {
-                    Ok(attempt) => match self.attempt(attempt, facts).await {
+                    Ok(attempt) => match self.attempt(ask, attempt, facts).await {
                         Ok(response) => return Ok(response),
                         Err(next) => next,
                     },
@@ -169,6 +170,19 @@ impl<'a> Journey<'a> {
         }
     }
 
+    fn picked(&self, route: &Route<'_>) -> Picked {
+        let timeouts = &self.call.timeouts;
+        Picked {
+            number: self.attempts + 1,
+            stream: self.call.stream,
+            excused: Excused {
+                all: false,
+                timeouts: timeouts.timeout.is_some() || timeouts.stream_timeout.is_some(),
+                unknown_model: !route.captures.is_empty(),
+            },
+        }
+    }
+
     fn place(&self, target: usize) -> &Place<'a> {
         place(&self.ways, &self.first, target)
     }
@@ -186,32 +200,48 @@ impl<'a> Journey<'a> {
             even_resting: ask.force,
             ..Pick::default()
         };
-        let timeouts = &self.call.timeouts;
-        let picked = Picked {
-            number: self.attempts + 1,
-            stream: self.call.stream,
-            excused: Excused {
-                all: false,
-                timeouts: timeouts.timeout.is_some() || timeouts.stream_timeout.is_some(),
-                unknown_model: !route.captures.is_empty(),
-            },
-        };
+        let picked = self.picked(route);
         let attempt = self.router.pick(route, pick, picked)?;
         self.attempts += 1;
         Ok(attempt)
     }
 
-    async fn attempt(&mut self, attempt: Attempt, facts: &mut Facts) -> Result<Response<LeasedBody>, Step> {
-        let target = self.walk.target();
-        let place = place(&self.ways, &self.first, target);
-        facts.served = Some(Served::new(&self.router.table, place.route.group, attempt.member()));
-        let (started, failed) = (attempt.started(), attempt.as_failed());
-        let num_retries = attempt.deployment().num_retries;
+    async fn attempt(
+        &mut self,
+        ask: Ask,
+        attempt: Attempt,
+        facts: &mut Facts,
+    ) -> Result<Response<LeasedBody>, Step> {
+        let place = place(&self.ways, &self.first, ask.target);
+        let started = attempt.started();
+        let group = place.route.group;
+        facts.served = Some(Served::new(&self.router.table, group, attempt.member()));
         let mock = self.mock_failure.take();
-        let result = match mock {
-            Some(mock) => Err(pretended(mock, attempt, self.call.model)),
-            None => self.router.once(self.call, place, attempt, self.deadline).await,
+        let (runner, result) = match (mock, self.router.hedge_delay(self.call, place)) {
+            (Some(mock), _) => (Runner::new(&attempt), Err(pretended(mock, attempt, self.call.model))),
+            (None, None) => {
+                let runner = Runner::new(&attempt);
+                (runner, self.router.once(self.call, place, attempt, self.deadline).await)
+            }
+            (None, Some(delay)) => {
+                let track = Track {
+                    call: self.call,
+                    place,
+                    ask,
+                    tried: self.walk.tried(),
+                    picked: self.picked(&place.route),
+                    deadline: self.deadline,
+                };
+                // Boxed because it is large and rare: requests without a hedge should not pay for its size.
+                let finish = Box::pin(self.router.race(track, attempt, delay)).await;
+                self.attempts += finish.attempts - 1;
+                if let Some(fallen) = finish.fallen {
+                    self.walk.note(fallen, self.router.table.since_start(Instant::now()));
+                }
+                (finish.runner, finish.result)
+            }
         };
+        facts.served = Some(Served::new(&self.router.table, group, runner.member));
         facts.waited += started.elapsed();
         let failure = match result {
             Ok(response) => return Ok(response),
@@ -219,11 +249,11 @@ impl<'a> Journey<'a> {
         };
         let now = self.now();
         let ways = self.ways.get_or_init(|| Ways::new(&self.router.table, self.call, self.call.first()));
-        ways.note_deployment(num_retries);
+        ways.note_deployment(runner.num_retries);
         let outcome = failure.outcome;
-        let group = &self.router.table.groups()[ways.place(target).route.group];
+        let group = &self.router.table.groups()[ways.place(ask.target).route.group];
         let next = if self.call.content.can_be_sent_again() {
-            let failed = FailedAttempt { outcome, ..failed };
+            let failed = FailedAttempt { outcome, ..runner.failed };
             self.walk.failed(
                 failed,
                 now,
@@ -244,7 +274,7 @@ impl<'a> Journey<'a> {
         if self.call.extras.include_fallback_errors {
             facts.failures.push((group.name.clone(), outcome.name()));
         }
-        if target == FIRST || self.first_failure.is_none() {
+        if ask.target == FIRST || self.first_failure.is_none() {
             self.first_failure = Some(failure);
         }
         Err(next)

@@ -8,6 +8,7 @@ mod deployment;
 mod dispatch;
 mod failure;
 mod headers;
+mod hedge;
 mod leased_body;
 mod observer;
 mod once;

@@ -192,7 +192,7 @@ impl Beginning<'_> {
         to_client(self.parts, body)
     }
 
-    fn all_here(self) -> Result<Response<LeasedBody>, Failure> {
+    fn all_here(mut self) -> Result<Response<LeasedBody>, Failure> {
         if let Some(outcome) = self.arriving.flaw_at_end() {
             // What there is of it is more than nothing: it goes on, with an event that says it broke off.
             return match self.held.is_empty() {
@@ -200,6 +200,7 @@ impl Beginning<'_> {
                 false => Ok(self.send_on()),
             };
         }
+        self.arriving.serves();
         self.arriving.complete();
         Ok(to_client(self.parts, LeasedBody::here(self.held)))
     }

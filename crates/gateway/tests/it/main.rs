@@ -19,6 +19,7 @@ mod endings;
 mod endpoints;
 mod forms;
 mod headers;
+mod hedges;
 mod leaving;
 mod pages;
 mod process;
