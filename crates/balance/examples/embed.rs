@@ -8,7 +8,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use leastbusy_balance::{Fleet, Member, Pick, TieBreak, Weight};
+use leastbusy_balance::{Fleet, Member, Outcome, Pick, TieBreak, Weight};
 
 /// Name, time for one request, weight.
 const DEPLOYMENTS: [(&str, Duration, f64); 3] = [
@@ -42,13 +42,15 @@ fn main() {
                         //    differ will do.
                         let dice = client * REQUESTS + request;
                         let lease = group
-                            .pick(&Pick { dice, ..Pick::default() })
+                            .pick(&Pick { dice, now: started.elapsed(), ..Pick::default() })
                             .expect("the group has members and this request has tried none");
                         // 4. Send the request to the deployment that was picked ...
                         let (_, time, _) = DEPLOYMENTS[lease.member()];
                         thread::sleep(time);
                         seen.push((lease.member(), lease.in_flight_at_pick()));
-                        // 5. ... and drop the lease when the answer is over: here.
+                        // 5. ... and end the lease when the answer is over, with how it went. (Dropping it
+                        //    gives the place back as well, and says nothing of the deployment.)
+                        lease.end(Outcome::Success, started.elapsed());
                     }
                     seen
                 })

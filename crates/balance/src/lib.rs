@@ -14,11 +14,18 @@
 //! one lock, and hands out a [`Lease`]. The count goes down when the lease is dropped, whatever the
 //! reason: there is no other way to give it back, and no way to give it back twice.
 //!
+//! A lease that is ended with an [`Outcome`] also tells how the deployment is. One that fails fast does not look
+//! idle, one that fails often weighs less, one that cannot serve rests ([`HealthRules`]) and comes back by a probe
+//! and a ramp. [`Walk`] says what a request whose attempt failed may do next: try another deployment, wait, fall
+//! back to another group, or give up; a [`RetryBudget`] keeps retries from becoming the storm.
+//!
 //! This crate reads no clock, rolls no dice, does no I/O, never logs, never awaits and has no
 //! dependencies: what it needs to know comes in as arguments.
 //!
 //! ```
-//! use leastbusy_balance::{Fleet, Member, Pick, TieBreak, Weight};
+//! use std::time::Duration;
+//!
+//! use leastbusy_balance::{Fleet, Member, Outcome, Pick, TieBreak, Weight};
 //!
 //! let fleet = Fleet::new();
 //! let (small, large) = (fleet.deploy(), fleet.deploy());
@@ -33,10 +40,18 @@
 //!
 //! drop(leases);
 //! assert_eq!((fleet.in_flight(small), fleet.in_flight(large)), (0, 0));
+//!
+//! // The small one answers 429: it rests, and the next request goes to the other.
+//! let now = Duration::from_secs(7);
+//! let lease = chat.pick(&Pick { tried: &[large], now, ..Pick::default() }).unwrap();
+//! let rests_until = lease.end(Outcome::RateLimited { retry_after: None }, now);
+//! assert_eq!(rests_until, Some(now + Duration::from_secs(5)));
+//! assert_eq!(chat.pick(&Pick { now, ..Pick::default() }).unwrap().deployment(), large);
 //! ```
 
 mod budget;
 mod dice;
+mod error_class;
 mod fleet;
 mod group;
 mod health;
@@ -48,12 +63,13 @@ mod walk;
 mod window;
 
 pub use budget::{RetryBudget, RetryLedger};
+pub use error_class::{ByClass, ErrorClass};
 pub use fleet::{DeploymentIndex, Fleet};
 pub use group::{Group, GroupRules, Member, Pick, Refusal, TieBreak};
 pub use health::{Condition, Cooldown, HealthRules, Standing, Tolerance};
 pub use lease::{Ending, Lease};
 pub use load::Weight;
-pub use outcome::{Blame, ByClass, ErrorClass, Outcome, Phase, Remedy, Verdict};
+pub use outcome::{Blame, Outcome, Phase, Remedy, Verdict};
 pub use walk::{
     Ask, Directions, FailedAttempt, FallbackFor, GiveUp, Limits, NoPick, Step, Walk, WhenAllCooling,
 };

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::outcome::ErrorClass;
+use crate::error_class::ErrorClass;
 
 /// Failures by the tolerance that counts them. Empty where no tolerance is configured.
 #[derive(Debug, Default)]

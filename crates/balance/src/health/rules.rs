@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::outcome::ByClass;
+use crate::error_class::ByClass;
 
 /// The rules by which one deployment of a group is rested and comes back.
 #[derive(Debug, Clone, PartialEq)]
