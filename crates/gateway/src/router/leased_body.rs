@@ -1,6 +1,5 @@
 //! A response body that holds the lease, and ends it once, at the last byte.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,6 +11,7 @@ use tokio::time::Instant;
 
 use super::arriving::{Arriving, Piece};
 use super::dispatch::timed_out;
+use super::held::Held;
 use crate::openai::ApiError;
 
 /// The body of an answer on its way to the client.
@@ -20,7 +20,7 @@ use crate::openai::ApiError;
 /// client leaves (then the server drops this body, and the upstream connection with it).
 pub struct LeasedBody {
     /// What came before it was clear that the answer is worth sending on.
-    held: VecDeque<Bytes>,
+    held: Held,
     /// `None` once the answer has arrived. Boxed, because a response is moved a dozen times on its way out.
     arriving: Option<Box<Arriving>>,
     /// A failure that the server is still to be told.
@@ -35,14 +35,14 @@ pub struct BrokenOff(Outcome);
 impl LeasedBody {
     /// An answer that is here already; no lease is needed for it any more.
     pub(super) fn whole(body: Bytes) -> Self {
-        Self::here([body].into())
+        Self::here(body.into())
     }
 
-    pub(super) fn here(held: VecDeque<Bytes>) -> Self {
+    pub(super) fn here(held: Held) -> Self {
         Self { held, arriving: None, broken: None }
     }
 
-    pub(super) fn arriving(held: VecDeque<Bytes>, arriving: Box<Arriving>) -> Self {
+    pub(super) fn arriving(held: Held, arriving: Box<Arriving>) -> Self {
         Self { held, arriving: Some(arriving), broken: None }
     }
 
@@ -90,7 +90,7 @@ impl Body for LeasedBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        if let Some(held) = self.held.pop_front() {
+        if let Some(held) = self.held.pop() {
             return Poll::Ready(Some(Ok(Frame::data(held))));
         }
         if let Some(outcome) = self.broken.take() {
@@ -129,7 +129,7 @@ impl Body for LeasedBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let held = self.held.iter().map(|held| held.len() as u64).sum();
+        let held = self.held.bytes() as u64;
         match &self.arriving {
             // A failure adds an event that no length of the upstream's accounts for.
             Some(arriving) if arriving.events().is_none() => {

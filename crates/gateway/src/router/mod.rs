@@ -9,6 +9,7 @@ mod dispatch;
 mod failure;
 mod headers;
 mod hedge;
+mod held;
 mod leased_body;
 mod observer;
 mod once;

@@ -1,9 +1,7 @@
 //! One attempt: a request out, and an answer back that is worth sending on, or a failure.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Method, Response, header, response};
 use hyper::body::Incoming;
 use leastbusy_balance::{Outcome, Phase};
@@ -13,6 +11,7 @@ use super::attempt::Attempt;
 use super::dispatch::{Call, Router, timed_out};
 use super::failure::{Failure, FailureAnswer};
 use super::headers;
+use super::held::Held;
 use super::leased_body::LeasedBody;
 use super::ways::Place;
 use crate::openai::{ApiError, Look, Opening, SseWatch, StreamFailure, UpstreamError};
@@ -67,7 +66,10 @@ impl Router {
                 let stream_end = call.endpoint.endpoint().stream_end;
                 let arriving =
                     Arriving::new(body, attempt, checkout, (timer, answered), &limits, (events, stream_end));
-                Beginning { parts, arriving, held: VecDeque::new(), model: call.model }.look().await
+                let held = Held::default();
+                let mut beginning = Beginning { parts, arriving, held, model: call.model };
+                let finding = beginning.look().await;
+                beginning.conclude(finding)
             }
             Err(error) => {
                 let outcome = error.outcome();
@@ -82,127 +84,149 @@ impl Router {
 struct Beginning<'a> {
     parts: response::Parts,
     arriving: Arriving,
-    held: VecDeque<Bytes>,
+    held: Held,
     model: &'a str,
 }
 
+/// What the beginning shows.
+enum Finding {
+    /// It is worth sending on, and there is more to come.
+    Begins,
+    /// It is worth sending on, and here.
+    IsHere,
+    /// It is an error, and here.
+    IsError,
+    /// It is a stream that begins with an error.
+    BeginsWithError(StreamFailure),
+    /// It broke off, or a time limit passed.
+    Breaks(Outcome),
+    /// It is a stream that ended without anything.
+    IsEmpty,
+}
+
+/// Whether there is more to come.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    More,
+    All,
+}
+
 impl Beginning<'_> {
-    async fn look(self) -> Result<Response<LeasedBody>, Failure> {
-        if self.parts.status.as_u16() >= 400 {
+    async fn look(&mut self) -> Finding {
+        let finding = if self.parts.status.as_u16() >= 400 {
             self.error().await
         } else if is_event_stream_type(&self.parts.headers) {
             self.stream().await
         } else {
             self.answer().await
-        }
+        };
+        finding.unwrap_or_else(Finding::Breaks)
     }
 
     /// An error is read to its end: what it is stands in its body, and another deployment may serve.
-    async fn error(mut self) -> Result<Response<LeasedBody>, Failure> {
+    async fn error(&mut self) -> Result<Finding, Outcome> {
         loop {
-            match self.hold().await {
-                Ok(Held::More) if self.held_bytes() <= HELD_BYTES_MAX => {}
-                Ok(Held::More) => return Ok(self.send_on()),
-                Ok(Held::All) => break,
-                Err(outcome) => return Err(self.broke_off(outcome)),
+            match self.hold().await? {
+                Progress::All => return Ok(Finding::IsError),
+                Progress::More if HELD_BYTES_MAX < self.held.bytes() => return Ok(Finding::Begins),
+                Progress::More => {}
             }
         }
-        let body = self.take_held();
-        let error = UpstreamError::read(&body);
-        let outcome =
-            classify::outcome_of_error(self.parts.status, &self.parts.headers, &error, SystemTime::now);
-        self.arriving.complete_as(outcome);
-        Err(Failure { outcome, answer: FailureAnswer::Upstream(Box::new(response(self.parts, body))) })
     }
 
     /// A stream is sent on from the first thing that a client could keep.
-    async fn stream(mut self) -> Result<Response<LeasedBody>, Failure> {
+    async fn stream(&mut self) -> Result<Finding, Outcome> {
         let mut opening = Opening::new();
+        let mut seen = 0;
         loop {
-            let seen = self.held.len();
-            let held = match self.hold().await {
-                Ok(held) => held,
-                Err(outcome) => return Err(self.broke_off(outcome)),
-            };
+            let progress = self.hold().await?;
             let mut look = Look::More;
             if let Some(frame) = self.held.get(seen) {
+                seen += 1;
                 look = opening.push(frame);
             }
-            if let (Look::More, Held::All) = (&look, &held) {
+            if let (Look::More, Progress::All) = (&look, progress) {
                 look = opening.end();
             }
-            match (look, held) {
-                (Look::Failed(failure), _) => return Err(self.failed_stream(failure)),
-                (Look::Content, Held::More) => return Ok(self.send_on()),
-                (Look::Content, Held::All) => return self.all_here(),
-                (Look::More, Held::All) => return Err(self.ended_empty()),
-                (Look::More, Held::More) => {}
+            match (look, progress) {
+                (Look::Failed(failure), _) => return Ok(Finding::BeginsWithError(failure)),
+                (Look::Content, Progress::More) => return Ok(Finding::Begins),
+                (Look::Content, Progress::All) => return Ok(Finding::IsHere),
+                (Look::More, Progress::All) => return Ok(Finding::IsEmpty),
+                (Look::More, Progress::More) => {}
             }
         }
     }
 
     /// An answer in one piece is sent on when it is whole: one that breaks off can then still be had elsewhere.
-    async fn answer(mut self) -> Result<Response<LeasedBody>, Failure> {
-        let is_json = is_json(&self.parts.headers);
+    async fn answer(&mut self) -> Result<Finding, Outcome> {
         loop {
-            match self.hold().await {
-                Ok(Held::All) => return self.all_here(),
+            match self.hold().await? {
+                Progress::All => return Ok(Finding::IsHere),
                 // Speech and the like is played while it comes.
-                Ok(Held::More) if !is_json || HELD_BYTES_MAX < self.held_bytes() => return Ok(self.send_on()),
-                Ok(Held::More) => {}
-                Err(outcome) => return Err(self.broke_off(outcome)),
+                Progress::More if !is_json(&self.parts.headers) || HELD_BYTES_MAX < self.held.bytes() => {
+                    return Ok(Finding::Begins);
+                }
+                Progress::More => {}
             }
         }
     }
 
     /// Waits for the next frame and holds it.
-    async fn hold(&mut self) -> Result<Held, Outcome> {
+    async fn hold(&mut self) -> Result<Progress, Outcome> {
         if self.arriving.is_over() {
-            return Ok(Held::All);
+            return Ok(Progress::All);
         }
         match self.arriving.piece().await? {
-            Piece::End => Ok(Held::All),
+            Piece::End => Ok(Progress::All),
             Piece::Frame { frame, is_last } => {
                 if let Ok(data) = frame.into_data()
                     && !data.is_empty()
                 {
-                    self.held.push_back(data);
+                    self.held.push(data);
                 }
-                Ok(if is_last { Held::All } else { Held::More })
+                Ok(if is_last { Progress::All } else { Progress::More })
             }
         }
     }
 
-    fn held_bytes(&self) -> usize {
-        self.held.iter().map(Bytes::len).sum()
-    }
-
-    fn take_held(&mut self) -> Bytes {
-        if self.held.len() == 1 {
-            return self.held.pop_front().unwrap_or_default();
+    fn conclude(mut self, finding: Finding) -> Result<Response<LeasedBody>, Failure> {
+        match finding {
+            Finding::Begins => Ok(self.send_on()),
+            Finding::IsHere => match self.arriving.flaw_at_end() {
+                None => {
+                    self.arriving.serves();
+                    self.arriving.complete();
+                    Ok(to_client(self.parts, LeasedBody::here(self.held)))
+                }
+                Some(outcome) if self.held.is_empty() => Err(self.broke_off(outcome)),
+                // What there is of it is more than nothing: it goes on, with an event that says it broke off.
+                Some(_) => Ok(self.send_on()),
+            },
+            Finding::IsError => {
+                let body = self.held.concat();
+                let error = UpstreamError::read(&body);
+                let (status, headers) = (self.parts.status, &self.parts.headers);
+                let outcome = classify::outcome_of_error(status, headers, &error, SystemTime::now);
+                self.arriving.complete_as(outcome);
+                Err(Failure {
+                    outcome,
+                    answer: FailureAnswer::Upstream(Box::new(response(self.parts, body))),
+                })
+            }
+            Finding::BeginsWithError(failure) => Err(self.failed_stream(failure)),
+            Finding::Breaks(outcome) => Err(self.broke_off(outcome)),
+            Finding::IsEmpty => {
+                self.arriving.complete_as(Outcome::BrokenAnswer);
+                Err(Failure::own(Outcome::BrokenAnswer, ApiError::upstream_broke_off(self.model)))
+            }
         }
-        let mut all = BytesMut::with_capacity(self.held_bytes());
-        self.held.drain(..).for_each(|held| all.extend_from_slice(&held));
-        all.freeze()
     }
 
     fn send_on(mut self) -> Response<LeasedBody> {
         self.arriving.serves();
         let body = LeasedBody::arriving(self.held, Box::new(self.arriving));
         to_client(self.parts, body)
-    }
-
-    fn all_here(mut self) -> Result<Response<LeasedBody>, Failure> {
-        if let Some(outcome) = self.arriving.flaw_at_end() {
-            // What there is of it is more than nothing: it goes on, with an event that says it broke off.
-            return match self.held.is_empty() {
-                true => Err(self.broke_off(outcome)),
-                false => Ok(self.send_on()),
-            };
-        }
-        self.arriving.serves();
-        self.arriving.complete();
-        Ok(to_client(self.parts, LeasedBody::here(self.held)))
     }
 
     fn broke_off(self, outcome: Outcome) -> Failure {
@@ -212,11 +236,6 @@ impl Beginning<'_> {
         };
         self.arriving.end(outcome);
         Failure::own(outcome, error)
-    }
-
-    fn ended_empty(self) -> Failure {
-        self.arriving.complete_as(Outcome::BrokenAnswer);
-        Failure::own(Outcome::BrokenAnswer, ApiError::upstream_broke_off(self.model))
     }
 
     fn failed_stream(self, failure: StreamFailure) -> Failure {
@@ -229,12 +248,6 @@ impl Beginning<'_> {
         parts.headers.remove(header::CONTENT_ENCODING);
         Failure { outcome, answer: FailureAnswer::Upstream(Box::new(response(parts, failure.body))) }
     }
-}
-
-/// Whether there is more to come.
-enum Held {
-    More,
-    All,
 }
 
 fn to_client(parts: response::Parts, body: LeasedBody) -> Response<LeasedBody> {
