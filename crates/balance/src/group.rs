@@ -289,9 +289,9 @@ impl Core {
             let calm = health.settle(pick.now);
             let weight = member.weight.get();
             let (is_full, load) = match health.availability(pick.now) {
-                Availability::Closed(until) => {
+                closed @ (Availability::Closed(_) | Availability::Probed(_)) => {
                     if !pick.barred.contains(&member.deployment) {
-                        resting.see(index, until, tried);
+                        resting.see(index, closed, tried);
                     }
                     somebody_out |= tried;
                     continue;
@@ -336,12 +336,21 @@ impl Core {
 
     /// How the others are, as far as it matters for resting one.
     pub(crate) fn peers_of(&self, books: &mut Books, deployment: DeploymentIndex, now: Duration) -> Peers {
-        let mut resting = 0;
-        for member in self.members.iter().filter(|member| member.deployment != deployment) {
-            let closed = matches!(books.health(member.deployment).availability(now), Availability::Closed(_));
-            resting += usize::from(closed);
+        let (mut others, mut resting) = (0, 0);
+        for (at, member) in self.members.iter().enumerate() {
+            // Two entries may lead to one deployment.
+            let is_known = self.members[..at].iter().any(|before| before.deployment == member.deployment);
+            if member.deployment == deployment || is_known {
+                continue;
+            }
+            others += 1;
+            let is_open = match books.health(member.deployment).availability(now) {
+                Availability::Open | Availability::Ready => true,
+                Availability::Closed(_) | Availability::Probed(_) => false,
+            };
+            resting += usize::from(!is_open);
         }
-        Peers { members: self.members.len(), resting }
+        Peers { members: others + 1, resting }
     }
 
     pub(crate) fn no_peers(&self) -> Peers {
@@ -354,15 +363,21 @@ impl Core {
 struct Resting {
     /// When the first of them may be asked.
     soonest: Option<Duration>,
-    /// The first of those that were not tried, with its place.
-    untried: Option<(Duration, usize)>,
+    /// The first of those that were not tried, with its place; one whose probe is out comes last.
+    untried: Option<((bool, Duration), usize)>,
 }
 
 impl Resting {
-    fn see(&mut self, index: usize, until: Duration, tried: bool) {
+    fn see(&mut self, index: usize, closed: Availability, tried: bool) {
+        let (is_probed, until) = match closed {
+            Availability::Closed(until) => (false, until),
+            Availability::Probed(until) => (true, until),
+            Availability::Open | Availability::Ready => return,
+        };
         self.soonest = Some(self.soonest.map_or(until, |soonest| soonest.min(until)));
-        if !tried && self.untried.is_none_or(|(soonest, _)| until < soonest) {
-            self.untried = Some((until, index));
+        let place = (is_probed, until);
+        if !tried && self.untried.is_none_or(|(first, _)| place < first) {
+            self.untried = Some((place, index));
         }
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Health {
     state: State,
     /// How often in a row it failed again when it came back.
     relapses: u32,
+    /// When the last probe was picked. Plain requests that are older tell of the time before the rest.
+    probed_at: Duration,
     cause: Option<Cause>,
 }
 
@@ -42,7 +44,7 @@ enum State {
     Open,
     /// Nothing before this moment; after it, one request that shows whether it is well.
     Resting(Duration),
-    /// That one request is out; the rest before it ended at this moment.
+    /// That one request is out since this moment.
     Probing(Duration),
     Ramping(Ramp),
 }
@@ -62,6 +64,8 @@ pub(crate) enum Availability {
     Ready,
     /// Not before this moment.
     Closed(Duration),
+    /// Its probe is out; look again at this moment.
+    Probed(Duration),
 }
 
 /// How one lease ended.
@@ -105,6 +109,9 @@ pub(crate) struct Peers {
 
 /// Until an answer to a probe is there, those who wait for it look again after this long.
 const PROBE_PAUSE: Duration = Duration::from_millis(50);
+/// A probe that has not answered for so long is joined by another one: it may be a long answer, or a client that will
+/// leave, and a deployment that is well must not wait for it.
+const PROBE_PATIENCE: Duration = Duration::from_secs(2);
 /// The longest time that a failure is held against the score.
 const HOLD_MAX: Duration = Duration::from_secs(30);
 /// linkerd's unified breaker: failures in a row, which sees a dead deployment with little traffic ...
@@ -128,6 +135,7 @@ impl Default for Health {
             limit: None,
             state: State::Open,
             relapses: 0,
+            probed_at: Duration::ZERO,
             cause: None,
         }
     }
@@ -144,7 +152,8 @@ impl Health {
             State::Open | State::Ramping(_) => Availability::Open,
             State::Resting(until) if *until <= now => Availability::Ready,
             State::Resting(until) => Availability::Closed(*until),
-            State::Probing(_) => Availability::Closed(now + PROBE_PAUSE),
+            State::Probing(since) if *since + PROBE_PATIENCE <= now => Availability::Ready,
+            State::Probing(_) => Availability::Probed(now + PROBE_PAUSE),
         }
     }
 
@@ -192,12 +201,16 @@ impl Health {
     /// A request was picked, even before the rest is over if it must; true when it is the probe.
     pub(crate) fn picked(&mut self, now: Duration, even_resting: bool) -> bool {
         match self.state {
-            State::Resting(until) if until <= now || even_resting => {
-                self.state = State::Probing(until);
-                true
-            }
+            State::Resting(until) if until <= now || even_resting => self.probe(now),
+            State::Probing(since) if since + PROBE_PATIENCE <= now => self.probe(now),
             State::Open | State::Resting(_) | State::Probing(_) | State::Ramping(_) => false,
         }
+    }
+
+    fn probe(&mut self, now: Duration) -> bool {
+        self.state = State::Probing(now);
+        self.probed_at = now;
+        true
     }
 
     /// The probe's answer has begun well.
@@ -219,8 +232,8 @@ impl Health {
 
     /// The probe ended without an answer to judge by: the next request is the probe.
     pub(crate) fn probe_abandoned(&mut self) {
-        if let State::Probing(until) = self.state {
-            self.state = State::Resting(until);
+        if let State::Probing(since) = self.state {
+            self.state = State::Resting(since);
         }
     }
 
@@ -234,7 +247,8 @@ impl Health {
                 let named = |tolerance: &Tolerance| {
                     report.outcome.class().is_some_and(|class| tolerance.by_class.get(class).is_some())
                 };
-                let watched = named(&report.rules.tolerance) || named(&report.rules.router_tolerance);
+                let watched = 0 < report.peers.others_available()
+                    && (named(&report.rules.tolerance) || named(&report.rules.router_tolerance));
                 if watched && self.exceeds_tolerance(report, verdict) {
                     self.send_to_rest(report, false)
                 } else {
@@ -244,6 +258,12 @@ impl Health {
             Verdict::Silent => {
                 if report.role == Role::Probe {
                     self.probe_abandoned();
+                    // A client that gave a probe up after a while saw a deployment that hangs: not the next one at once.
+                    if report.started + PROBE_PATIENCE <= report.now
+                        && matches!(self.state, State::Resting(_))
+                    {
+                        self.state = State::Resting(report.now + PROBE_PATIENCE);
+                    }
                 }
                 None
             }
@@ -270,6 +290,9 @@ impl Health {
     }
 
     fn failed(&mut self, report: &Report<'_>, verdict: Verdict) -> Option<Duration> {
+        if report.role == Role::Plain && report.started < self.probed_at {
+            return None;
+        }
         self.hold(report);
         if matches!(verdict, Verdict::Ill | Verdict::Gone) {
             self.answers.add(report.now, 0, 1);

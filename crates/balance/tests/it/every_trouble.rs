@@ -24,7 +24,8 @@ struct World {
     fleet: Arc<Fleet>,
     deployments: Vec<DeploymentIndex>,
     group: Group,
-    leases: Vec<Lease>,
+    /// With the moment of their pick.
+    leases: Vec<(Lease, Duration)>,
     now: Duration,
 }
 
@@ -43,8 +44,10 @@ impl World {
     }
 
     fn has_probe(&self, deployment: usize) -> bool {
-        let on_it = |lease: &&Lease| lease.deployment() == self.deployments[deployment];
-        self.leases.iter().filter(on_it).any(Lease::is_probe)
+        // After two seconds a probe that says nothing is joined by another.
+        let is_fresh = |picked: Duration| self.now < picked + Duration::from_secs(2);
+        let on_it = |lease: &Lease| lease.deployment() == self.deployments[deployment];
+        self.leases.iter().any(|(lease, picked)| on_it(lease) && lease.is_probe() && is_fresh(*picked))
     }
 
     /// Nothing may be asked of it: it rests, or its one probe is out.
@@ -61,7 +64,7 @@ impl World {
                 let picked = lease.member();
                 assert!(!closed[picked], "{picked} was picked although it is closed");
                 assert!(!tried.contains(&picked));
-                self.leases.push(lease);
+                self.leases.push((lease, self.now));
                 Some(picked)
             }
             Err(Refusal::AllCooling { soonest }) => {
@@ -80,7 +83,7 @@ impl World {
     }
 
     fn end(&mut self, lease: usize, outcome: Outcome) {
-        let lease = self.leases.swap_remove(lease);
+        let (lease, _) = self.leases.swap_remove(lease);
         let member = lease.member();
         let others_closed = (0..self.deployments.len())
             .filter(|&number| number != member)
@@ -99,15 +102,17 @@ impl World {
 
     fn check(&self) {
         for (number, &deployment) in self.deployments.iter().enumerate() {
-            let live = self.leases.iter().filter(|lease| lease.deployment() == deployment);
+            let live = self.leases.iter().filter(|(lease, _)| lease.deployment() == deployment);
             assert_eq!(self.fleet.in_flight(deployment) as usize, live.clone().count());
-            assert!(live.filter(|lease| lease.is_probe()).count() <= 1, "two probes of {number}");
+            let probes = live
+                .filter(|(lease, picked)| lease.is_probe() && self.now < *picked + Duration::from_secs(2));
+            assert!(probes.count() <= 1, "two probes of {number}");
         }
     }
 
     /// Whatever has happened, with time and successes everything serves again.
     fn recovers(mut self) {
-        for lease in std::mem::take(&mut self.leases) {
+        for (lease, _) in std::mem::take(&mut self.leases) {
             lease.end(Outcome::Success, self.now);
         }
         self.now += Duration::from_secs(400);

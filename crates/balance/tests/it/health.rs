@@ -135,6 +135,11 @@ fn a_policy_may_name_even_a_bad_request() {
     let mut stage = Stage::with_rules(vec![rules, HealthRules::default()]);
     assert_eq!(stage.answers(0, Outcome::BadRequest), None);
     assert!(stage.answers(0, Outcome::BadRequest).is_some());
+
+    let rules = HealthRules { tolerance: by_class(ErrorClass::BadRequest, 1), ..HealthRules::default() };
+    let mut alone = Stage::with_rules(vec![rules]);
+    alone.answers_times(0, Outcome::BadRequest, 9);
+    assert_eq!(alone.rest(0), None, "but never the last one, for what a client caused");
 }
 
 #[test]
@@ -350,6 +355,57 @@ fn a_rest_tells_its_reason_and_what_is_left_of_it() {
     let cooldown = stage.condition(0).cooldown.unwrap();
     assert_eq!((cooldown.reason, cooldown.status), (asks_for(10), Some(429)));
     assert_eq!(cooldown.remaining, Duration::from_secs(6));
+}
+
+#[test]
+fn a_probe_that_says_nothing_is_joined_by_another() {
+    let mut stage = Stage::with_rules(vec![tolerates(0)]);
+    stage.answers(0, Outcome::ServerError);
+    stage.later(5.0);
+    let pick = |stage: &Stage| stage.group.pick(&Pick { now: stage.now, ..Pick::default() });
+    let hangs = pick(&stage).unwrap();
+    assert!(hangs.is_probe());
+    let again = stage.now + Duration::from_millis(50);
+    assert_eq!(pick(&stage).unwrap_err(), Refusal::AllCooling { soonest: again });
+    stage.later(2.0);
+    let other = pick(&stage).unwrap();
+    assert!(other.is_probe());
+    assert!(pick(&stage).is_err(), "one at a time");
+    other.end(Outcome::Success, stage.now);
+    assert_eq!(stage.condition(0).standing, Standing::Ramping);
+    hangs.end(Outcome::ClientLeft, stage.now);
+    assert_eq!(stage.condition(0).standing, Standing::Ramping, "what the first saw does not matter any more");
+}
+
+#[test]
+fn a_client_that_gives_a_hanging_probe_up_does_not_pass_it_to_the_next_at_once() {
+    let mut stage = Stage::of(2);
+    stage.answers(0, Outcome::ConnectionFailed);
+    stage.later(5.0);
+    let probe = stage.group.pick(&Pick { now: stage.now, ..Pick::default() }).unwrap();
+    assert_eq!((probe.member(), probe.is_probe()), (0, true));
+    stage.later(30.0);
+    probe.end(Outcome::ClientLeft, stage.now);
+    assert_eq!(stage.picks(), Ok(1));
+    stage.later(2.0);
+    assert_eq!(stage.picks(), Ok(0));
+}
+
+#[test]
+fn requests_from_before_the_rest_say_nothing_after_the_return() {
+    let mut stage = Stage::of(2);
+    let tried = [stage.deployments[1]];
+    let old: Vec<_> = (0..9)
+        .map(|_| stage.group.pick(&Pick { tried: &tried, now: stage.now, ..Pick::default() }).unwrap())
+        .collect();
+    stage.answers(0, Outcome::ConnectionFailed);
+    stage.later(5.0);
+    let probe = stage.group.pick(&Pick { tried: &tried, now: stage.now, ..Pick::default() }).unwrap();
+    probe.end(Outcome::Success, stage.now);
+    for lease in old {
+        assert_eq!(lease.end(Outcome::Timeout(Phase::Idle), stage.now), None);
+    }
+    assert_eq!(stage.condition(0).standing, Standing::Ramping);
 }
 
 #[test]

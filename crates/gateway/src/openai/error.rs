@@ -54,6 +54,13 @@ impl ApiError {
         self
     }
 
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
     /// Says when to come back.
     #[must_use]
     pub fn with_retry_after(mut self, wait: Duration) -> Self {

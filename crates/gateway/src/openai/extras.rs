@@ -27,7 +27,8 @@ pub struct Extras {
     pub request_timeout: Option<Duration>,
     /// `num_retries`: further attempts after the first, at most [`MAX_RETRIES`].
     pub num_retries: Option<u32>,
-    /// `cooldown_time`: the rest of a deployment that fails this request, at most [`MAX_TIMEOUT`]; 0 is none.
+    /// `cooldown_time`, at most [`MAX_TIMEOUT`]: read so that a mistake is told, and not served, because one client could
+    /// rest a deployment for all others.
     pub cooldown_time: Option<Duration>,
     /// `disable_fallbacks`: whether an error of the group is the last word; default false.
     pub disable_fallbacks: bool,

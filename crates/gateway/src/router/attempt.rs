@@ -41,11 +41,15 @@ pub(super) struct Attempt {
 pub(super) struct Excused {
     /// It was no request of a client.
     pub(super) all: bool,
-    /// The client set a time limit of its own.
-    pub(super) timeouts: bool,
+    /// Time limits that are the client's own, or what was left of the request's: to the first byte, between two
+    /// frames, in all.
+    pub(super) timeouts: [bool; 3],
     /// The client alone named the model, through a wildcard.
     pub(super) unknown_model: bool,
 }
+
+/// The phases that a client may limit.
+const LIMITED: [Phase; 3] = [Phase::FirstByte, Phase::Idle, Phase::Total];
 
 impl Excused {
     fn covers(self, outcome: Outcome) -> bool {
@@ -53,7 +57,9 @@ impl Excused {
             return true;
         }
         match outcome {
-            Outcome::Timeout(Phase::FirstByte | Phase::Idle | Phase::Total) => self.timeouts,
+            Outcome::Timeout(phase) => {
+                LIMITED.iter().zip(self.timeouts).any(|(limited, is)| is && *limited == phase)
+            }
             Outcome::NotFound => self.unknown_model,
             _ => false,
         }
@@ -113,6 +119,11 @@ impl Attempt {
         self.status = Some(status);
         self.whole = whole;
         now
+    }
+
+    /// Says which time limits tell nothing of the deployment when they pass.
+    pub(super) fn excuse_timeouts(&mut self, is: impl Fn(Phase) -> bool) {
+        self.excused.timeouts = LIMITED.map(is);
     }
 
     /// The answer is worth sending on.

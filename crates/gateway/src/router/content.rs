@@ -53,6 +53,14 @@ impl<'a> Content<'a> {
         }
     }
 
+    /// Whether the client is still sending it.
+    pub(super) fn is_still_arriving(&self) -> bool {
+        match self {
+            Self::Json { .. } => false,
+            Self::Form { rest, .. } => !rest.is_whole(),
+        }
+    }
+
     pub(super) fn can_be_sent_again(&self) -> bool {
         match self {
             Self::Json { .. } => true,

@@ -2,11 +2,12 @@
 
 use std::cell::OnceCell;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Response};
 use leastbusy_balance::{
-    Ask, FailedAttempt, GiveUp, Limits as WalkLimits, NoPick, Outcome, Phase, Pick, Refusal, Step, Walk,
+    Ask, FailedAttempt, GiveUp, Lease, Limits as WalkLimits, NoPick, Outcome, Phase, Pick, Refusal, Step,
+    Walk,
 };
 
 use super::attempt::{Attempt, Excused};
@@ -100,6 +101,8 @@ impl Router {
             deadline,
             attempts: 0,
             first_failure: None,
+            first_failed: false,
+            first_returns: None,
             mock_failure: call.extras.mock_failure,
             first: call.first(),
         };
@@ -112,9 +115,26 @@ impl Router {
     /// Takes a lease on the least busy of a route's deployments.
     pub(super) fn pick(&self, route: &Route<'_>, pick: Pick<'_>, picked: Picked) -> Result<Attempt, Refusal> {
         let now = Instant::now();
+        Ok(Attempt::begin(&self.table, route.group, (self.lease(route, pick, now)?, now), picked))
+    }
+
+    /// The same, if there is budget for it.
+    pub(super) fn pick_within_budget(
+        &self,
+        route: &Route<'_>,
+        pick: Pick<'_>,
+        picked: Picked,
+    ) -> Option<Attempt> {
+        let now = Instant::now();
+        let lease = self.lease(route, pick, now).ok()?;
+        let group = &self.table.groups()[route.group].group;
+        let is_allowed = group.may_retry(self.table.since_start(now));
+        is_allowed.then(|| Attempt::begin(&self.table, route.group, (lease, now), picked))
+    }
+
+    fn lease(&self, route: &Route<'_>, pick: Pick<'_>, now: Instant) -> Result<Lease, Refusal> {
         let pick = Pick { dice: fastrand::u64(..), now: self.table.since_start(now), ..pick };
-        let lease = self.table.pick(route, &pick)?;
-        Ok(Attempt::begin(&self.table, route.group, (lease, now), picked))
+        self.table.pick(route, &pick)
     }
 }
 
@@ -138,6 +158,10 @@ struct Journey<'a> {
     attempts: u32,
     /// What the client is told when nothing serves: the last failure of what it asked for.
     first_failure: Option<Failure>,
+    /// Whether that is a failure of what it asked for, and not of a fallback.
+    first_failed: bool,
+    /// When what it asked for returns, where all of it cooled down.
+    first_returns: Option<Duration>,
     /// LiteLLM's test hook: the first attempt is to fail so, without being made.
     mock_failure: Option<MockFailure>,
     first: Place<'a>,
@@ -155,6 +179,9 @@ impl<'a> Journey<'a> {
                     },
                     Err(refusal) => {
                         let now = self.now();
+                        if let (FIRST, Refusal::AllCooling { soonest }) = (ask.target, refusal) {
+                            self.first_returns = Some(soonest);
+                        }
                         let ways = self
                             .ways
                             .get_or_init(|| Ways::new(&self.router.table, self.call, self.call.first()));
@@ -171,13 +198,12 @@ impl<'a> Journey<'a> {
     }
 
     fn picked(&self, route: &Route<'_>) -> Picked {
-        let timeouts = &self.call.timeouts;
         Picked {
             number: self.attempts + 1,
             stream: self.call.stream,
             excused: Excused {
                 all: false,
-                timeouts: timeouts.timeout.is_some() || timeouts.stream_timeout.is_some(),
+                timeouts: Default::default(),
                 unknown_model: !route.captures.is_empty(),
             },
         }
@@ -187,7 +213,7 @@ impl<'a> Journey<'a> {
         place(&self.ways, &self.first, target)
     }
 
-    fn now(&self) -> std::time::Duration {
+    fn now(&self) -> Duration {
         self.router.table.since_start(Instant::now())
     }
 
@@ -274,8 +300,10 @@ impl<'a> Journey<'a> {
         if self.call.extras.include_fallback_errors {
             facts.failures.push((group.name.clone(), outcome.name()));
         }
-        if ask.target == FIRST || self.first_failure.is_none() {
+        let is_better = ask.target == FIRST && outcome != Outcome::GatewayLimit;
+        if is_better || self.first_failure.is_none() {
             self.first_failure = Some(failure);
+            self.first_failed |= ask.target == FIRST;
         }
         Err(next)
     }
@@ -283,13 +311,17 @@ impl<'a> Journey<'a> {
     fn give_up(&mut self, why: GiveUp) -> Result<Response<LeasedBody>, ApiError> {
         let model = self.call.model;
         let reliability = self.router.table.reliability();
+        // The first group's error is the client's, also when it is that all of it cools down.
+        if let (false, Some(soonest)) = (self.first_failed, self.first_returns) {
+            return Err(ApiError::all_cooling(model, soonest.saturating_sub(self.now())));
+        }
         match (self.first_failure.take(), why) {
-            (Some(failure), _) => failure.into_answer(reliability.max_retry_after.as_secs()),
+            (Some(failure), _) => failure.into_answer(reliability.max_retry_after),
             (None, GiveUp::Cooling { remaining }) => Err(ApiError::all_cooling(model, remaining)),
             (None, GiveUp::Deadline) => Err(ApiError::deadline(model, reliability.whole_request)),
             (None, GiveUp::Empty | GiveUp::Failed) => {
                 tracing::error!(model, "no deployment could be picked");
-                Err(ApiError::overloaded(model, std::time::Duration::from_secs(1)))
+                Err(ApiError::overloaded(model, Duration::from_secs(1)))
             }
         }
     }

@@ -1,11 +1,14 @@
 //! An attempt that did not serve its request, and what the client would be told of it.
 
+use std::time::{Duration, SystemTime};
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
 use leastbusy_balance::Outcome;
 
 use super::leased_body::LeasedBody;
 use crate::openai::ApiError;
+use crate::upstream::classify;
 
 /// How an attempt failed.
 #[derive(Debug)]
@@ -28,16 +31,22 @@ impl Failure {
         Self { outcome, answer: FailureAnswer::Own(error) }
     }
 
-    /// The answer; a `retry-after` is bounded as it is for the deployment's own rest.
-    pub(super) fn into_answer(self, max_retry_after_seconds: u64) -> Result<Response<LeasedBody>, ApiError> {
+    /// The answer. When it says when to come back, it says so once, in whole seconds and bounded as the deployment's own
+    /// rest is.
+    pub(super) fn into_answer(self, max_retry_after: Duration) -> Result<Response<LeasedBody>, ApiError> {
         match self.answer {
             FailureAnswer::Own(error) => Err(error),
             FailureAnswer::Upstream(mut response) => {
-                if let Some(asked) = response.headers_mut().get_mut(header::RETRY_AFTER)
-                    && asked.to_str().ok().and_then(|text| text.parse::<u64>().ok())
-                        > Some(max_retry_after_seconds)
-                {
-                    *asked = HeaderValue::from(max_retry_after_seconds);
+                let headers = response.headers_mut();
+                if let Some(asked) = classify::retry_after(headers, SystemTime::now) {
+                    for name in classify::RETRY_AFTER_HEADERS {
+                        headers.remove(name);
+                    }
+                    let wait = asked.min(max_retry_after);
+                    if !max_retry_after.is_zero() {
+                        let seconds = wait.as_secs() + u64::from(0 < wait.subsec_nanos());
+                        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+                    }
                 }
                 Ok((*response).map(LeasedBody::whole))
             }

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, header};
 ///
 /// What stays: everything about this hop, the client's key, accounts and cookies, its address, and what it
 /// says to the router. `content-length` and `host` are made anew for the body and the address that is sent to.
-pub(super) fn to_upstream(client: &HeaderMap, stream: bool) -> HeaderMap {
+pub(super) fn to_upstream(client: &HeaderMap) -> HeaderMap {
     let named = connection_options(client);
     let mut headers = HeaderMap::with_capacity(client.len() + 4);
     for (name, value) in client {
@@ -14,8 +14,9 @@ pub(super) fn to_upstream(client: &HeaderMap, stream: bool) -> HeaderMap {
             headers.append(name.clone(), value.clone());
         }
     }
-    // A compressed stream cannot be watched for its end, nor be given an error event.
-    if stream && headers.contains_key(header::ACCEPT_ENCODING) {
+    // A compressed stream cannot be watched for its end, nor be given an error event; and what an error is stands in
+    // its body.
+    if headers.contains_key(header::ACCEPT_ENCODING) {
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
     headers
@@ -116,15 +117,14 @@ mod tests {
             ("content-type", "application/json"),
             ("traceparent", "00-1-2-01"),
         ]);
-        let sent = to_upstream(&client, false);
+        let sent = to_upstream(&client);
         assert_eq!(sent, headers(&[("content-type", "application/json"), ("traceparent", "00-1-2-01")]));
     }
 
     #[test]
-    fn a_stream_comes_uncompressed() {
+    fn answers_come_uncompressed() {
         let client = headers(&[("accept-encoding", "gzip, br")]);
-        assert_eq!(to_upstream(&client, true)["accept-encoding"], "identity");
-        assert_eq!(to_upstream(&client, false)["accept-encoding"], "gzip, br");
+        assert_eq!(to_upstream(&client)["accept-encoding"], "identity");
     }
 
     #[test]

@@ -109,13 +109,9 @@ impl Router {
 
     /// A lease for the second attempt, on a deployment that this request has not been on.
     fn second(&self, track: &Track<'_>, first: DeploymentIndex) -> Option<Attempt> {
-        let group = &self.table().groups()[track.place.route.group].group;
-        if !group.may_retry(self.table().since_start(Instant::now())) {
-            return None;
-        }
         let tried = [track.tried, &[first]].concat();
         let pick = Pick { tried: &tried, above_order: track.ask.above_order, ..Pick::default() };
-        self.pick(&track.place.route, pick, track.picked).ok()
+        self.pick_within_budget(&track.place.route, pick, track.picked)
     }
 }
 

@@ -10,10 +10,12 @@ pub(super) struct Held {
     // Beside the others, so that the usual answer costs no allocation.
     first: Option<Bytes>,
     others: VecDeque<Bytes>,
+    bytes: usize,
 }
 
 impl Held {
     pub(super) fn push(&mut self, frame: Bytes) {
+        self.bytes += frame.len();
         if self.is_empty() {
             self.first = Some(frame);
         } else {
@@ -22,7 +24,9 @@ impl Held {
     }
 
     pub(super) fn pop(&mut self) -> Option<Bytes> {
-        self.first.take().or_else(|| self.others.pop_front())
+        let frame = self.first.take().or_else(|| self.others.pop_front())?;
+        self.bytes -= frame.len();
+        Some(frame)
     }
 
     /// A frame by its number; none may have been taken out before.
@@ -38,13 +42,13 @@ impl Held {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.first.iter().chain(&self.others).map(Bytes::len).sum()
+        self.bytes
     }
 
     /// All of them in one piece.
     pub(super) fn concat(&mut self) -> Bytes {
         if self.others.is_empty() {
-            return self.first.take().unwrap_or_default();
+            return self.pop().unwrap_or_default();
         }
         let mut all = BytesMut::with_capacity(self.bytes());
         while let Some(frame) = self.pop() {
@@ -56,6 +60,10 @@ impl Held {
 
 impl From<Bytes> for Held {
     fn from(frame: Bytes) -> Self {
-        Self { first: (!frame.is_empty()).then_some(frame), others: VecDeque::new() }
+        let mut held = Self::default();
+        if !frame.is_empty() {
+            held.push(frame);
+        }
+        held
     }
 }

@@ -52,6 +52,22 @@ impl LeasedBody {
         self.arriving.as_ref().map(|arriving| arriving.total())
     }
 
+    /// A stream that ended in order, but not as an answer does.
+    fn end_flawed(
+        &mut self,
+        outcome: Outcome,
+        context: &Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        // Its own event has told the client already.
+        if outcome == Outcome::ServerError {
+            if let Some(arriving) = self.arriving.take() {
+                arriving.end(outcome);
+            }
+            return Poll::Ready(None);
+        }
+        self.fail(outcome, context)
+    }
+
     fn fail(
         &mut self,
         outcome: Outcome,
@@ -98,12 +114,17 @@ impl Body for LeasedBody {
         }
         let Some(arriving) = &mut self.arriving else { return Poll::Ready(None) };
         match std::task::ready!(arriving.poll_piece(context)) {
-            Ok(Piece::Frame { frame, is_last }) => {
-                if is_last && let Some(arriving) = self.arriving.take() {
-                    arriving.complete();
+            Ok(Piece::Frame { frame, is_last }) => match arriving.flaw_at_end().filter(|_| is_last) {
+                None => {
+                    if is_last && let Some(arriving) = self.arriving.take() {
+                        arriving.complete();
+                    }
+                    Poll::Ready(Some(Ok(frame)))
                 }
-                Poll::Ready(Some(Ok(frame)))
-            }
+                // Nothing may follow trailers, so the event that tells of the flaw comes in their place.
+                Some(outcome) if frame.is_trailers() => self.end_flawed(outcome, context),
+                Some(_) => Poll::Ready(Some(Ok(frame))),
+            },
             Ok(Piece::End) => match arriving.flaw_at_end() {
                 None => {
                     if let Some(arriving) = self.arriving.take() {
@@ -111,14 +132,7 @@ impl Body for LeasedBody {
                     }
                     Poll::Ready(None)
                 }
-                // Its own event has told the client already.
-                Some(outcome @ Outcome::ServerError) => {
-                    if let Some(arriving) = self.arriving.take() {
-                        arriving.end(outcome);
-                    }
-                    Poll::Ready(None)
-                }
-                Some(outcome) => self.fail(outcome, context),
+                Some(outcome) => self.end_flawed(outcome, context),
             },
             Err(outcome) => self.fail(outcome, context),
         }

@@ -14,12 +14,16 @@ use super::headers;
 use super::held::Held;
 use super::leased_body::LeasedBody;
 use super::ways::Place;
+use crate::config::Timeouts;
 use crate::openai::{ApiError, Look, Opening, SseWatch, StreamFailure, UpstreamError};
 use crate::upstream::{Exchange, Limits, SendError, Target, classify, send};
 
 /// The longest error, and the longest answer in one piece, that is held back until it is whole. Longer ones are
 /// sent on as they come, and then cannot be retried.
 const HELD_BYTES_MAX: usize = 1024 * 1024;
+
+/// How long the body of an error is waited for, once its head is here.
+const ERROR_BODY_WAIT: Duration = Duration::from_secs(2);
 
 /// When to come back to a gateway that has no room: about as long as a short answer takes.
 const BUSY_WAIT: Duration = Duration::from_secs(1);
@@ -30,18 +34,22 @@ impl Router {
         &self,
         call: &Call<'_>,
         place: &Place<'_>,
-        attempt: Attempt,
+        mut attempt: Attempt,
         deadline: Instant,
     ) -> Result<Response<LeasedBody>, Failure> {
-        let deployment = attempt.deployment();
-        let mut limits = deployment.limits(&call.timeouts, call.stream);
+        let own_limits = attempt.deployment().limits(&Timeouts::default(), call.stream);
+        let mut limits = attempt.deployment().limits(&call.timeouts, call.stream);
         limits.total = limits.total.min(deadline.saturating_duration_since(attempt.started()));
+        // A limit that the operator did not set for an attempt says nothing of the deployment when it passes.
+        attempt.excuse_timeouts(|phase| limits.of(phase) < own_limits.of(phase));
+        let deployment = attempt.deployment();
         let asked_for = deployment.model_for(&place.route.captures);
         let path = match deployment.path(call.endpoint, &asked_for) {
             Ok(path) => path,
             Err(error) => {
                 let error = ApiError::invalid_request(error.to_string(), "model");
-                attempt.end(Outcome::BadRequest);
+                // Nobody was asked, so nobody has shown anything.
+                attempt.end(Outcome::GatewayLimit);
                 return Err(Failure::own(Outcome::BadRequest, error));
             }
         };
@@ -50,7 +58,7 @@ impl Router {
             Box::pin(tokio::time::sleep_until((started + limits.first_byte.min(limits.total)).into()));
         let mut message = || {
             let body = call.content.body(deployment, &asked_for, place.overlay)?;
-            let mut headers = headers::to_upstream(call.headers, call.stream);
+            let mut headers = headers::to_upstream(call.headers);
             deployment.add_headers(&mut headers);
             Some((headers, body))
         };
@@ -59,7 +67,6 @@ impl Router {
         match send::send(self.pool(), target, &limits, started.into(), &mut timer).await {
             Ok(Exchange { response, checkout }) => {
                 let (parts, body): (_, Incoming) = response.into_parts();
-                let mut attempt = attempt;
                 let whole = classify::outcome(parts.status, &parts.headers, SystemTime::now);
                 let answered = attempt.answered(parts.status.as_u16(), whole);
                 let events = is_event_stream(&parts.headers).then(SseWatch::default);
@@ -73,6 +80,9 @@ impl Router {
             }
             Err(error) => {
                 let outcome = error.outcome();
+                if matches!(outcome, Outcome::Timeout(_)) && call.content.is_still_arriving() {
+                    attempt.excuse_timeouts(|_| true);
+                }
                 attempt.end(outcome);
                 Err(Failure::own(outcome, told(&error, &limits, call.model)))
             }
@@ -94,8 +104,8 @@ enum Finding {
     Begins,
     /// It is worth sending on, and here.
     IsHere,
-    /// It is an error, and here.
-    IsError,
+    /// It is an error, and here; or as much of it as came in time.
+    IsError { is_whole: bool },
     /// It is a stream that begins with an error.
     BeginsWithError(StreamFailure),
     /// It broke off, or a time limit passed.
@@ -123,15 +133,21 @@ impl Beginning<'_> {
         finding.unwrap_or_else(Finding::Breaks)
     }
 
-    /// An error is read to its end: what it is stands in its body, and another deployment may serve.
+    /// An error is read to its end: what it is stands in its body, and another deployment may serve. But its
+    /// status says enough to go on when the rest does not come.
     async fn error(&mut self) -> Result<Finding, Outcome> {
-        loop {
-            match self.hold().await? {
-                Progress::All => return Ok(Finding::IsError),
-                Progress::More if HELD_BYTES_MAX < self.held.bytes() => return Ok(Finding::Begins),
-                Progress::More => {}
+        let reading = async {
+            loop {
+                match self.hold().await {
+                    Ok(Progress::All) => return Finding::IsError { is_whole: true },
+                    Ok(Progress::More) if HELD_BYTES_MAX < self.held.bytes() => return Finding::Begins,
+                    Ok(Progress::More) => {}
+                    Err(_) => return Finding::IsError { is_whole: false },
+                }
             }
-        }
+        };
+        let read = tokio::time::timeout(ERROR_BODY_WAIT, reading).await;
+        Ok(read.unwrap_or(Finding::IsError { is_whole: false }))
     }
 
     /// A stream is sent on from the first thing that a client could keep.
@@ -203,12 +219,18 @@ impl Beginning<'_> {
                 // What there is of it is more than nothing: it goes on, with an event that says it broke off.
                 Some(_) => Ok(self.send_on()),
             },
-            Finding::IsError => {
-                let body = self.held.concat();
+            Finding::IsError { is_whole } => {
+                let mut body = self.held.concat();
                 let error = UpstreamError::read(&body);
                 let (status, headers) = (self.parts.status, &self.parts.headers);
                 let outcome = classify::outcome_of_error(status, headers, &error, SystemTime::now);
-                self.arriving.complete_as(outcome);
+                if is_whole {
+                    self.arriving.complete_as(outcome);
+                } else {
+                    self.arriving.end(outcome);
+                    body = ApiError::upstream_broke_off(self.model).with_status(self.parts.status).body();
+                    as_json(&mut self.parts.headers);
+                }
                 Err(Failure {
                     outcome,
                     answer: FailureAnswer::Upstream(Box::new(response(self.parts, body))),
@@ -243,11 +265,16 @@ impl Beginning<'_> {
         let outcome = classify::outcome_of_event(&failure.error);
         arriving.end(outcome);
         parts.status = classify::status_of_event(&failure.error);
-        parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        parts.headers.remove(header::CONTENT_LENGTH);
-        parts.headers.remove(header::CONTENT_ENCODING);
+        as_json(&mut parts.headers);
         Failure { outcome, answer: FailureAnswer::Upstream(Box::new(response(parts, failure.body))) }
     }
+}
+
+/// The headers of a body of ours in place of the deployment's.
+fn as_json(headers: &mut HeaderMap) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.remove(header::CONTENT_LENGTH);
+    headers.remove(header::CONTENT_ENCODING);
 }
 
 fn to_client(parts: response::Parts, body: LeasedBody) -> Response<LeasedBody> {
@@ -289,7 +316,7 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 /// What the client is told of a failed exchange; the upstream's address and words stay in the log.
 fn told(error: &SendError, limits: &Limits, model: &str) -> ApiError {
     match error {
-        SendError::ConnectionLimit => ApiError::overloaded(model, BUSY_WAIT),
+        SendError::ConnectionLimit | SendError::BodyGone => ApiError::overloaded(model, BUSY_WAIT),
         SendError::Connect(_) | SendError::Broken(_) | SendError::Timeout(Phase::Connect) => {
             ApiError::upstream_connection(model)
         }

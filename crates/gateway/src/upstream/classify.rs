@@ -133,13 +133,16 @@ fn find(table: &[(&str, Outcome)], word: &str) -> Option<Outcome> {
     table.iter().find(|(name, _)| *name == word).map(|(_, outcome)| *outcome)
 }
 
+/// The headers that say when to come back, the finest first.
+pub const RETRY_AFTER_HEADERS: [&str; 3] = ["retry-after-ms", "x-ms-retry-after-ms", "retry-after"];
+
 /// How long the deployment wants to be left alone: `retry-after-ms`, else `Retry-After` in seconds or as
 /// a date. At most [`MAX_TIMEOUT`]; a date that has passed is zero.
-fn retry_after(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
+#[must_use]
+pub fn retry_after(headers: &HeaderMap, now: impl FnOnce() -> SystemTime) -> Option<Duration> {
     let text = |name| headers.get(name)?.to_str().ok().map(str::trim);
     // OpenAI's and Azure's own header, finer than the standard one; the second spelling is Azure's.
-    let in_ms =
-        ["retry-after-ms", "x-ms-retry-after-ms"].into_iter().find_map(|name| wait(text(name)?, 1e-3));
+    let in_ms = RETRY_AFTER_HEADERS[..2].iter().copied().find_map(|name| wait(text(name)?, 1e-3));
     in_ms.or_else(|| {
         let value = text(header::RETRY_AFTER.as_str())?;
         wait(value, 1.0).or_else(|| {

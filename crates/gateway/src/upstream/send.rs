@@ -79,6 +79,9 @@ pub enum SendError {
     /// The client failed to send a body that was streaming through; the error is the stream's own.
     #[error("the client did not send all of its body: {0}")]
     ClientBody(StreamError),
+    /// The client's body streamed through to an earlier attempt, and was too long to keep or broke off.
+    #[error("the body was sent before and is not here any more")]
+    BodyGone,
     /// A time limit passed.
     #[error("no answer in time")]
     Timeout(Phase),
@@ -95,7 +98,7 @@ impl SendError {
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         match self {
-            Self::ConnectionLimit => Outcome::GatewayLimit,
+            Self::ConnectionLimit | Self::BodyGone => Outcome::GatewayLimit,
             Self::Connect(_) | Self::Broken(_) => Outcome::ConnectionFailed,
             Self::ClientBody(_) => Outcome::ClientLeft,
             Self::Timeout(phase) => Outcome::Timeout(*phase),
@@ -130,8 +133,8 @@ pub async fn send(
     timer: &mut Pin<Box<Sleep>>,
 ) -> Result<Exchange, SendError> {
     let total = started + limits.total;
-    let (mut headers, mut body) = (target.message)().expect("a message can be sent once");
-    // A body that streams through cannot be sent again, so it does not go where that may be needed.
+    let (mut headers, mut body) = (target.message)().ok_or(SendError::BodyGone)?;
+    // A body that streams through may be too long to keep, so it does not go where it may be needed again.
     let reused = if body.is_whole() { pool.reuse(target.origin) } else { None };
     let fresh_only = reused.is_some() || !body.is_whole();
     if let Some(mut checkout) = reused {

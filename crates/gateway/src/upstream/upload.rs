@@ -72,6 +72,12 @@ impl Upload {
         !self.lock().is_gone
     }
 
+    /// Whether the client has sent all of it.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.lock().is_whole
+    }
+
     // Poison says that a poll panicked; what is kept stays whole, for it is pushed in one piece.
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -105,6 +105,24 @@ async fn a_json_answer_that_breaks_off_is_a_502_and_not_half_an_answer() {
 }
 
 #[tokio::test]
+async fn an_error_whose_body_does_not_come_is_what_its_status_says() {
+    let endings = [
+        ("it hangs", answers(503).header("retry-after", "7").claiming(100, b"{\"err").then_hangs()),
+        ("it breaks off", answers(503).header("retry-after", "7").claiming(100, b"{\"err").then_resets()),
+    ];
+    for (name, script) in endings {
+        let (outcome, answer) = ending(script, &chat("m")).await;
+        assert_eq!(outcome, Outcome::Overloaded { retry_after: Some(Duration::from_secs(7)) }, "{name}");
+        assert_eq!(
+            (answer.status, answer.whole, answer.header("retry-after")),
+            (503, true, Some("7")),
+            "{name}"
+        );
+        assert_eq!(answer.error()["type"], "upstream_connection_error", "{name}");
+    }
+}
+
+#[tokio::test]
 async fn speech_that_breaks_off_breaks_off_for_the_client() {
     let speech =
         || answers(200).header("content-type", "audio/mpeg").header("transfer-encoding", "chunked").empty();
