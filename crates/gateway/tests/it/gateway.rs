@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use leastbusy_balance::Outcome;
 use leastbusy_gateway::config::{Config, Deployment};
-use leastbusy_gateway::router::{AttemptEnd, AttemptStart, Observer};
+use leastbusy_gateway::router::{AttemptEnd, AttemptStart, Observer, Table};
 use leastbusy_gateway::serve::{self, Options, Running};
 
 use super::wire::PATIENCE;
@@ -118,9 +118,13 @@ impl Gateway {
         self.running.address()
     }
 
+    pub(crate) fn table(&self) -> &Table {
+        self.running.table()
+    }
+
     /// Live leases of each deployment, in the order of the configuration.
     pub(crate) fn in_flight(&self) -> Vec<u32> {
-        let table = self.running.table();
+        let table = self.table();
         table.deployments().map(|deployment| table.fleet().in_flight(deployment.counted_as)).collect()
     }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::{mpsc, watch};
 use tokio::time::timeout;
 
 use super::wire::{Head, Piece, Wire, find, soon};
@@ -21,6 +21,7 @@ pub(crate) struct Upstream {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
     exchanges: mpsc::Receiver<Exchange>,
+    listens: watch::Sender<bool>,
 }
 
 /// One request that has arrived, and the connection to answer it on. Dropping it closes the connection.
@@ -42,14 +43,9 @@ impl Upstream {
         let address = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let (next, exchanges) = mpsc::channel(WAITING_MAX);
-        let opened = Arc::clone(&connections);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let connection = opened.fetch_add(1, Ordering::SeqCst) + 1;
-                tokio::spawn(listen(Wire::new(stream), connection, next.clone()));
-            }
-        });
-        Self { address, connections, exchanges }
+        let listens = watch::Sender::new(true);
+        tokio::spawn(accept(listener, listens.clone(), Arc::clone(&connections), next));
+        Self { address, connections, exchanges, listens }
     }
 
     /// An upstream that plays `script` for every request.
@@ -61,6 +57,7 @@ impl Upstream {
     pub(crate) async fn playing_each(script: impl Fn(&Exchange) -> Script + Send + Sync + 'static) -> Played {
         let mut upstream = Self::start().await;
         let (address, connections) = (upstream.address, Arc::clone(&upstream.connections));
+        let listens = upstream.listens.clone();
         let requests = Arc::new(AtomicUsize::new(0));
         let seen = Arc::clone(&requests);
         let script = Arc::new(script);
@@ -75,7 +72,7 @@ impl Upstream {
                 });
             }
         });
-        Played { address, connections, requests }
+        Played { address, connections, requests, listens }
     }
 
     pub(crate) fn base(&self) -> String {
@@ -115,9 +112,17 @@ pub(crate) struct Played {
     address: SocketAddr,
     connections: Arc<AtomicUsize>,
     requests: Arc<AtomicUsize>,
+    #[allow(dead_code, reason = "only `tests/faults` refuses connections")]
+    listens: watch::Sender<bool>,
 }
 
 impl Played {
+    /// Whether new connections are taken or refused.
+    #[allow(dead_code, reason = "only `tests/faults` refuses connections")]
+    pub(crate) fn listens(&self, listens: bool) {
+        self.listens.send_replace(listens);
+    }
+
     pub(crate) fn base(&self) -> String {
         format!("http://{}/v1", self.address)
     }
@@ -129,6 +134,34 @@ impl Played {
     /// Requests that have come so far.
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::SeqCst)
+    }
+}
+
+async fn accept(
+    mut listener: TcpListener,
+    listens: watch::Sender<bool>,
+    connections: Arc<AtomicUsize>,
+    next: mpsc::Sender<Exchange>,
+) {
+    let address = listener.local_addr().unwrap();
+    let mut wanted = listens.subscribe();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => Some(accepted.unwrap().0),
+            _ = wanted.wait_for(|listens| !listens) => None,
+        };
+        if let Some(stream) = accepted {
+            let connection = connections.fetch_add(1, Ordering::SeqCst) + 1;
+            tokio::spawn(listen(Wire::new(stream), connection, next.clone()));
+            continue;
+        }
+        drop(listener);
+        // The port stays taken: a socket that is bound and does not listen refuses.
+        let refusing = TcpSocket::new_v4().unwrap();
+        refusing.set_reuseaddr(true).unwrap();
+        refusing.bind(address).unwrap();
+        wanted.wait_for(|listens| *listens).await.unwrap();
+        listener = refusing.listen(1024).unwrap();
     }
 }
 
