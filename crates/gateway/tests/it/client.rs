@@ -92,6 +92,11 @@ impl Client {
         self.post(CHAT, &chat(model)).await;
     }
 
+    /// Posts a chat request for `model` with further fields, such as `"num_retries":0`.
+    pub(crate) async fn asks_with(&mut self, model: &str, fields: &str) {
+        self.post(CHAT, &format!(r#"{{"model":"{model}","messages":[],{fields}}}"#)).await;
+    }
+
     /// Posts a chat request for `model` that wants a stream.
     pub(crate) async fn asks_for_stream(&mut self, model: &str) {
         self.post(CHAT, &chat_stream(model)).await;
@@ -145,6 +150,17 @@ impl Client {
 impl Answer {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.header(name)
+    }
+
+    /// The id of the deployment that it was last sent to.
+    pub(crate) fn served_by(&self) -> &str {
+        self.header("x-litellm-model-id").unwrap()
+    }
+
+    /// Retries and fallbacks, as the headers tell them.
+    pub(crate) fn detours(&self) -> (u32, u32) {
+        let count = |name| self.header(name).unwrap().parse().unwrap();
+        (count("x-litellm-attempted-retries"), count("x-litellm-attempted-fallbacks"))
     }
 
     pub(crate) fn text(&self) -> &str {

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use leastbusy_balance::Outcome;
-use leastbusy_gateway::config::{Config, Deployment};
+use leastbusy_balance::{Condition, Outcome};
+use leastbusy_gateway::config::{Config, Deployment, Retries, TieBreak};
 use leastbusy_gateway::router::{AttemptEnd, AttemptStart, Observer, Table};
 use leastbusy_gateway::serve::{self, Options, Running};
 
@@ -97,6 +97,15 @@ pub(crate) fn on_one_worker(deployments: impl IntoIterator<Item = Deployment>) -
     config
 }
 
+/// A configuration of these deployments that retries as by default; of equals the first is asked, so that a test
+/// knows whose turn it is.
+pub(crate) fn retrying(deployments: impl IntoIterator<Item = Deployment>) -> Config {
+    let mut config = on_one_worker(deployments);
+    config.router.retries = Retries::default();
+    config.router.tie_break = TieBreak::First;
+    config
+}
+
 impl Gateway {
     pub(crate) fn start(config: &Config) -> Self {
         Self::start_on([127, 0, 0, 1], config)
@@ -128,6 +137,13 @@ impl Gateway {
         table.deployments().map(|deployment| table.fleet().in_flight(deployment.counted_as)).collect()
     }
 
+    /// How the deployment at this place in the configuration stands.
+    pub(crate) fn condition(&self, place: usize) -> Condition {
+        let table = self.running.table();
+        let deployment = table.deployments().nth(place).unwrap();
+        table.condition(deployment)
+    }
+
     pub(crate) async fn stop(self) {
         self.running.stop().await;
     }
@@ -142,6 +158,12 @@ impl Gateway {
         eventually("no lease", || self.in_flight().iter().all(|&count| count == 0)).await;
         eventually("an end of every attempt", || self.told.ends().len() == self.told.pre_calls()).await;
         self.told.ends()
+    }
+
+    /// Who ended how, in order, once every lease has ended: `a: server_error`.
+    pub(crate) async fn story(&self) -> Vec<String> {
+        let ends = self.ends().await;
+        ends.iter().map(|end| format!("{}: {}", end.deployment, end.outcome.name())).collect()
     }
 
     /// The outcome of the only attempt, once it is over.

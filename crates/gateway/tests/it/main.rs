@@ -24,6 +24,7 @@ mod leaving;
 mod pages;
 mod process;
 mod replay;
+mod retries;
 mod shared_counts;
 mod soak;
 mod stopping;

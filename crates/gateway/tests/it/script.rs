@@ -219,6 +219,11 @@ impl Exchange {
         script.play(self).await;
     }
 
+    /// Plays a script.
+    pub(crate) async fn plays(self, script: Script) {
+        script.play(self).await;
+    }
+
     /// Begins a stream of events.
     pub(crate) async fn begins_stream(&mut self) {
         self.writes(STREAM_HEAD.as_bytes()).await;
