@@ -13,6 +13,7 @@ mod script;
 mod wire;
 
 mod balance;
+mod beginnings;
 mod bytes;
 mod door;
 mod endings;
@@ -24,6 +25,7 @@ mod leaving;
 mod pages;
 mod process;
 mod replay;
+mod resent;
 mod retries;
 mod shared_counts;
 mod soak;
