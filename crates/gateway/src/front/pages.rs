@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
+use leastbusy_balance::Cooldown;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -48,7 +49,7 @@ pub(super) fn deployments(table: &Table) -> Response<Body> {
     let data: Vec<Value> = table
         .deployments()
         .map(|deployment| {
-            let in_flight = table.fleet().in_flight(deployment.counted_as);
+            let condition = table.condition(deployment);
             json!({
                 "model_name": deployment.model_name,
                 "id": deployment.id,
@@ -57,14 +58,29 @@ pub(super) fn deployments(table: &Table) -> Response<Body> {
                 "api_base": deployment.api_base,
                 "weight": deployment.weight,
                 "order": deployment.order,
-                "in_flight": in_flight,
-                "in_flight_total": in_flight,
-                "state": "available",
-                "cooldown": null,
+                "in_flight": condition.in_flight,
+                "in_flight_total": condition.in_flight,
+                "state": condition.standing.name(),
+                "cooldown": condition.cooldown.map(cooldown),
+                "success_rate": thousandths(condition.success_rate),
+                "learned_limit": condition.learned_limit,
             })
         })
         .collect();
     page(&json!({ "data": data }))
+}
+
+fn cooldown(cooldown: Cooldown) -> Value {
+    json!({
+        "reason": cooldown.reason.name(),
+        "status": cooldown.status,
+        "remaining_seconds": thousandths(cooldown.remaining.as_secs_f64()),
+    })
+}
+
+/// Three digits after the point are all that people read.
+fn thousandths(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
 }
 
 pub(super) async fn health(router: &Router) -> Response<Body> {

@@ -1,11 +1,14 @@
 //! The gateway's own pages.
 
-use leastbusy_gateway::config::Alias;
-use serde_json::json;
+use std::time::{Duration, Instant};
+
+use leastbusy_gateway::config::{Alias, Deployment, WhenAllCooling};
+use serde_json::{Value, json};
 
 use super::client::{CHAT, Client, chat, get, post};
 use super::gateway::{Gateway, config, deployment, entry};
 use super::script::{Upstream, answers, closes, streams};
+use super::wire::PATIENCE;
 
 fn alias(model: &str, hidden: bool) -> Alias {
     Alias { model: model.to_owned(), hidden }
@@ -112,9 +115,106 @@ async fn deployments_are_shown_with_their_counts() {
             "in_flight_total": 1,
             "state": "available",
             "cooldown": null,
+            "success_rate": 1.0,
+            "learned_limit": null,
         })
     );
     assert_eq!(answer.json()["data"][1]["in_flight"], 0);
+}
+
+/// What the page says of a deployment.
+async fn shown(gateway: &Gateway, id: &str) -> Value {
+    let page = get(gateway, "/router/deployments").await.json();
+    let all = page["data"].as_array().unwrap();
+    all.iter().find(|shown| shown["id"] == id).unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_deployment_that_rests_says_why_and_for_how_long() {
+    let full =
+        Upstream::playing(answers(429).header("retry-after", "30").json(r#"{"error":{"message":"no"}}"#))
+            .await;
+    let gateway = Gateway::start(&config([
+        deployment("full", &full.base()),
+        // Of a higher order, so that the request goes to the other.
+        Deployment { order: 1, ..deployment("spare", "http://127.0.0.1:9/v1") },
+    ]));
+    let request = r#"{"model":"m","messages":[],"disable_fallbacks":true}"#;
+    assert_eq!(post(&gateway, CHAT, request).await.status, 429);
+    let page = shown(&gateway, "full").await;
+    assert_eq!(page["state"], "cooling_down");
+    assert_eq!(
+        (&page["cooldown"]["reason"], &page["cooldown"]["status"]),
+        (&json!("rate_limited"), &json!(429))
+    );
+    let remaining = page["cooldown"]["remaining_seconds"].as_f64().unwrap();
+    assert!((29.0..=30.0).contains(&remaining), "{remaining}");
+    assert_eq!((&page["learned_limit"], &page["in_flight"]), (&json!(1), &json!(0)));
+    let spare = shown(&gateway, "spare").await;
+    assert_eq!((&spare["state"], &spare["cooldown"]), (&json!("available"), &Value::Null));
+}
+
+#[tokio::test]
+async fn a_deployment_comes_back_by_a_probe_and_a_ramp() {
+    let mut upstream = Upstream::start().await;
+    let mut config = config([
+        deployment("back", &upstream.base()),
+        Deployment { order: 1, ..deployment("spare", "http://127.0.0.1:9/v1") },
+    ]);
+    config.router.cooldown.time = Some(Duration::from_millis(50));
+    let gateway = Gateway::start(&config);
+    let mut client = Client::connect(&gateway).await;
+    client.asks("m").await;
+    upstream.next_request().await.closes();
+    assert_eq!(client.answer().await.status, 502);
+    let page = shown(&gateway, "back").await;
+    assert_eq!(
+        (&page["cooldown"]["reason"], &page["cooldown"]["status"]),
+        (&json!("connection_failed"), &Value::Null)
+    );
+    assert_eq!(page["success_rate"], 0.0);
+    eventually_shown(&gateway, "back", "probing").await;
+    client.asks("m").await;
+    let probe = upstream.next_request().await;
+    let page = shown(&gateway, "back").await;
+    assert_eq!((&page["state"], &page["cooldown"]["remaining_seconds"]), (&json!("probing"), &json!(0.0)));
+    probe.answers(200, "{}").await;
+    assert_eq!(client.answer().await.status, 200);
+    let page = shown(&gateway, "back").await;
+    assert_eq!(
+        (&page["state"], &page["cooldown"]["reason"]),
+        (&json!("ramping"), &json!("connection_failed"))
+    );
+    assert_eq!(page["success_rate"], 1.0);
+}
+
+async fn eventually_shown(gateway: &Gateway, id: &str, state: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while shown(gateway, id).await["state"] != state {
+        assert!(Instant::now() < deadline, "{id} never was {state}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_that_has_as_many_as_it_takes_is_full() {
+    let mut upstream = Upstream::start().await;
+    let mut alone = config([deployment("a", &upstream.base())]);
+    alone.router.cooldown.when_all_cooling = WhenAllCooling::Fail;
+    let gateway = Gateway::start(&alone);
+    let mut client = Client::connect(&gateway).await;
+    client.asks("m").await;
+    upstream.next_request().await.answers(429, "{}").await;
+    assert_eq!(client.answer().await.status, 429);
+    // The only deployment of a group does not rest for that, but its limit is known.
+    let page = shown(&gateway, "a").await;
+    assert_eq!((&page["state"], &page["learned_limit"]), (&json!("available"), &json!(1)));
+    client.asks("m").await;
+    let held = upstream.next_request().await;
+    assert_eq!(shown(&gateway, "a").await["state"], "full");
+    held.answers(200, "{}").await;
+    assert_eq!(client.answer().await.status, 200);
+    assert_eq!(shown(&gateway, "a").await["state"], "available");
 }
 
 /// The value of the series whose name and labels hold all of `parts`.
