@@ -8,7 +8,7 @@ use leastbusy_balance::{DeploymentIndex, Ending, FailedAttempt, Lease, Outcome, 
 use super::deployment::Deployment;
 use super::dispatch::Picked;
 use super::hedge::Lost;
-use super::observer::{AttemptEnd, AttemptStart};
+use super::observer::{AttemptEnd, AttemptReason, AttemptStart};
 use super::table::{ModelGroup, Table};
 
 /// A live attempt. Its lease ends when it is ended or dropped, once, whichever comes first.
@@ -23,6 +23,7 @@ pub(super) struct Attempt {
     order: i64,
     in_flight: u32,
     number: u32,
+    reason: AttemptReason,
     stream: bool,
     started: Instant,
     first_byte: Option<Duration>,
@@ -71,7 +72,7 @@ impl Attempt {
         table: &Arc<Table>,
         group: usize,
         (lease, started): (Lease, Instant),
-        Picked { number, stream, excused }: Picked,
+        Picked { number, reason, stream, excused }: Picked,
     ) -> Self {
         let attempt = Self {
             table: Arc::clone(table),
@@ -82,6 +83,7 @@ impl Attempt {
             in_flight: lease.in_flight_at_pick(),
             lease: Some(lease),
             number,
+            reason,
             stream,
             started,
             first_byte: None,
@@ -165,8 +167,9 @@ impl Attempt {
         let Some(lease) = self.lease.take() else { return };
         let now = Instant::now();
         let ending = Ending { outcome, counts: !self.excused.covers(outcome), status: self.status };
-        if let Some(until) = lease.end(ending, self.table.since_start(now)) {
-            let rest = until.saturating_sub(self.table.since_start(now));
+        let until = lease.end(ending, self.table.since_start(now));
+        let rested = until.map(|until| until.saturating_sub(self.table.since_start(now)));
+        if let Some(rest) = rested {
             tracing::warn!(
                 deployment = self.deployment().id,
                 reason = outcome.name(),
@@ -182,6 +185,7 @@ impl Attempt {
             first_byte: self.first_byte,
             duration: now - self.started,
             bytes: self.bytes,
+            rested,
         };
         for observer in self.table.observers() {
             match outcome {
@@ -199,6 +203,7 @@ impl Attempt {
             group_index: self.group,
             member_index: self.member,
             number: self.number,
+            reason: self.reason,
             stream: self.stream,
             in_flight: self.in_flight,
             at: self.started,

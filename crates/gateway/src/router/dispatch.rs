@@ -15,6 +15,7 @@ use super::content::Content;
 use super::failure::Failure;
 use super::hedge::{Runner, Track};
 use super::leased_body::LeasedBody;
+use super::observer::AttemptReason;
 use super::served::{Facts, Served};
 use super::table::{Route, Table};
 use super::ways::{FIRST, Place, UNCHANGED, Ways};
@@ -100,6 +101,7 @@ impl Router {
             ways: OnceCell::new(),
             deadline,
             attempts: 0,
+            counted: (0, 0),
             first_failure: None,
             first_failed: false,
             first_returns: None,
@@ -143,6 +145,7 @@ impl Router {
 pub(super) struct Picked {
     /// 1 for a request's first attempt.
     pub(super) number: u32,
+    pub(super) reason: AttemptReason,
     pub(super) stream: bool,
     pub(super) excused: Excused,
 }
@@ -156,6 +159,8 @@ struct Journey<'a> {
     ways: OnceCell<Ways<'a>>,
     deadline: Instant,
     attempts: u32,
+    /// The walk's retries and fallbacks when the latest attempt began.
+    counted: (u32, u32),
     /// What the client is told when nothing serves: the last failure of what it asked for.
     first_failure: Option<Failure>,
     /// Whether that is a failure of what it asked for, and not of a fallback.
@@ -197,9 +202,10 @@ impl<'a> Journey<'a> {
         }
     }
 
-    fn picked(&self, route: &Route<'_>) -> Picked {
+    fn picked(&self, route: &Route<'_>, reason: AttemptReason) -> Picked {
         Picked {
             number: self.attempts + 1,
+            reason,
             stream: self.call.stream,
             excused: Excused {
                 all: false,
@@ -226,9 +232,16 @@ impl<'a> Journey<'a> {
             even_resting: ask.force,
             ..Pick::default()
         };
-        let picked = self.picked(route);
+        let counted = (self.walk.retries(), self.walk.fallbacks());
+        let reason = match self.counted {
+            (retries, _) if retries < counted.0 => AttemptReason::Retry,
+            (_, fallbacks) if fallbacks < counted.1 => AttemptReason::Fallback,
+            _ => AttemptReason::First,
+        };
+        let picked = self.picked(route, reason);
         let attempt = self.router.pick(route, pick, picked)?;
         self.attempts += 1;
+        self.counted = counted;
         Ok(attempt)
     }
 
@@ -255,7 +268,7 @@ impl<'a> Journey<'a> {
                     place,
                     ask,
                     tried: self.walk.tried(),
-                    picked: self.picked(&place.route),
+                    picked: self.picked(&place.route, AttemptReason::Hedge),
                     deadline: self.deadline,
                 };
                 // Boxed because it is large and rare: requests without a hedge should not pay for its size.

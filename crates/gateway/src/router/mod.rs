@@ -25,7 +25,7 @@ pub use content::Content;
 pub use deployment::{Deployment, NotUsable};
 pub use dispatch::{Call, Router};
 pub use leased_body::{BrokenOff, LeasedBody};
-pub use observer::{AttemptEnd, AttemptStart, Observer};
+pub use observer::{AttemptEnd, AttemptReason, AttemptStart, Observer};
 pub use probe::Probe;
 pub use served::{CALL_ID, Facts, Served};
 pub use table::{ModelGroup, Route, Table};

@@ -71,12 +71,27 @@ pub struct AttemptStart<'a> {
     pub member_index: usize,
     /// 1 for a request's first attempt.
     pub number: u32,
+    /// Why it is made.
+    pub reason: AttemptReason,
     /// Whether the client asked for a stream.
     pub stream: bool,
     /// Requests in flight on the deployment right after the pick, this one included.
     pub in_flight: u32,
     /// When the deployment was picked.
     pub at: Instant,
+}
+
+/// Why an attempt is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AttemptReason {
+    /// It is the first for what the client asked for.
+    First,
+    /// One before it failed, on the same model group.
+    Retry,
+    /// It is the first on a group, or a level of a group, that takes over from another.
+    Fallback,
+    /// The one before it, on the same model group, is slow to answer and still under way.
+    Hedge,
 }
 
 /// What is known when an attempt is over.
@@ -92,4 +107,6 @@ pub struct AttemptEnd {
     pub duration: Duration,
     /// Bytes of the answer's body.
     pub bytes: u64,
+    /// How long the deployment rests from now on, where this ending made it rest, or rest for longer.
+    pub rested: Option<Duration>,
 }

@@ -9,6 +9,7 @@ use leastbusy_balance::Pick;
 
 use super::attempt::Excused;
 use super::dispatch::{Picked, Router};
+use super::observer::AttemptReason;
 use super::table::Route;
 use crate::upstream::{Limits, RequestBody, Target, classify, send};
 
@@ -33,7 +34,7 @@ impl Router {
         // It asks even one that rests, and leaves its health to real requests.
         let pick = Pick { even_resting: true, ..Pick::default() };
         let excused = Excused { all: true, ..Excused::default() };
-        let picked = Picked { number: 1, stream: false, excused };
+        let picked = Picked { number: 1, reason: AttemptReason::First, stream: false, excused };
         let attempt = match self.pick(&Route::to(self.table().direct(deployment)), pick, picked) {
             Ok(attempt) => attempt,
             Err(refusal) => return Probe { healthy: false, seen: refusal.to_string() },

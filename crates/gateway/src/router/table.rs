@@ -207,6 +207,12 @@ impl Table {
         &self.fleet
     }
 
+    /// The moment from which the fleet's times are counted.
+    #[must_use]
+    pub fn start(&self) -> Instant {
+        self.start
+    }
+
     /// A moment as the heart counts it.
     pub(super) fn since_start(&self, now: Instant) -> Duration {
         now.saturating_duration_since(self.start)

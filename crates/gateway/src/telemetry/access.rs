@@ -59,6 +59,8 @@ struct Line<'a> {
     deployment: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<bool>,
+    retries: u32,
+    fallbacks: u32,
     call_id: String,
     /// `false` when the client left before the last byte, or the answer broke off.
     complete: bool,
@@ -77,6 +79,15 @@ impl Line<'_> {
         }
         if let Some(first_byte) = self.first_byte_ms {
             let _ = write!(text, " first byte {first_byte:.1}ms");
+        }
+        for (count, one, many) in
+            [(self.retries, "retry", "retries"), (self.fallbacks, "fallback", "fallbacks")]
+        {
+            let _ = match count {
+                0 => Ok(()),
+                1 => write!(text, " 1 {one}"),
+                _ => write!(text, " {count} {many}"),
+            };
         }
         if !self.complete {
             text.push_str(" incomplete");
@@ -106,6 +117,8 @@ struct Draft {
     started: Instant,
     model: Option<(String, bool)>,
     served: Option<Served>,
+    retries: u32,
+    fallbacks: u32,
     first_byte: Option<Duration>,
     bytes: u64,
     complete: bool,
@@ -125,6 +138,8 @@ impl Record {
                 started: Instant::now(),
                 model: None,
                 served: None,
+                retries: 0,
+                fallbacks: 0,
                 first_byte: None,
                 bytes: 0,
                 complete: false,
@@ -157,6 +172,7 @@ impl Record {
         if let Some(draft) = &mut self.draft {
             draft.first_byte = facts.served.is_some().then(|| draft.started.elapsed());
             draft.served.clone_from(&facts.served);
+            (draft.retries, draft.fallbacks) = (facts.retries, facts.fallbacks);
         }
     }
 
@@ -194,6 +210,8 @@ impl Drop for Record {
             model_group: draft.served.as_ref().map(Served::group),
             deployment: draft.served.as_ref().map(Served::deployment),
             stream: draft.model.as_ref().map(|(_, stream)| *stream),
+            retries: draft.retries,
+            fallbacks: draft.fallbacks,
             call_id: self.call_id.to_string(),
             complete: draft.complete,
         });

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Instant;
 
-use leastbusy_balance::{DeploymentIndex, Fleet, Outcome};
+use leastbusy_balance::{DeploymentIndex, Fleet, Outcome, Standing};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::Counter;
@@ -13,7 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::openai::endpoint::{ENDPOINTS, EndpointIndex};
-use crate::router::{AttemptEnd, AttemptStart, Observer, Table};
+use crate::router::{AttemptEnd, AttemptReason, AttemptStart, Observer, Table};
 use crate::upstream::Origin;
 
 /// Upper bounds in seconds, from a proxy's own overhead to the length of a long answer.
@@ -29,10 +30,22 @@ struct DeploymentLabels {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct GroupLabels {
+    model_group: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OutcomeLabels {
     model_group: String,
     deployment: String,
     outcome: &'static str,
+}
+
+#[derive(Debug, EncodeLabelSet)]
+struct StateLabels {
+    model_group: String,
+    deployment: String,
+    state: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -48,14 +61,23 @@ struct RequestLabels {
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    groups: Vec<Vec<DeploymentMetrics>>,
+    groups: Vec<GroupMetrics>,
     /// By endpoint (one more for everything else) and by the status' first digit.
     requests: Vec<[Counter<u64, AtomicU64>; 5]>,
 }
 
 #[derive(Debug)]
+struct GroupMetrics {
+    retries: Counter,
+    fallbacks: Counter,
+    hedges: Counter,
+    deployments: Vec<DeploymentMetrics>,
+}
+
+#[derive(Debug)]
 struct DeploymentMetrics {
     picks: Counter,
+    cooldowns: Counter,
     outcomes: [Counter; Outcome::KINDS.len()],
     first_byte: Histogram,
     duration: Histogram,
@@ -70,6 +92,16 @@ impl Metrics {
         registry.register("picks", "Leases taken, one for each attempt", picks.clone());
         let outcomes = Family::<OutcomeLabels, Counter>::default();
         registry.register("attempts", "Attempts that have ended, by outcome", outcomes.clone());
+        let retries = Family::<GroupLabels, Counter>::default();
+        registry.register("retries", "Attempts after a failed one on the same model group", retries.clone());
+        let fallbacks = Family::<GroupLabels, Counter>::default();
+        let help = "Times that a model group, or a level of it, took over";
+        registry.register("fallbacks", help, fallbacks.clone());
+        let hedges = Family::<GroupLabels, Counter>::default();
+        registry.register("hedges", "Attempts beside one that was slow to answer", hedges.clone());
+        let cooldowns = Family::<DeploymentLabels, Counter>::default();
+        let help = "Attempts that made their deployment rest, or rest for longer";
+        registry.register("cooldowns", help, cooldowns.clone());
         let histogram: fn() -> Histogram = || Histogram::new(SECONDS);
         let first_byte = Histograms::new_with_constructor(histogram);
         registry.register_with_unit(
@@ -93,7 +125,8 @@ impl Metrics {
             .groups()
             .iter()
             .map(|group| {
-                group
+                let of_group = GroupLabels { model_group: group.name.clone() };
+                let deployments = group
                     .deployments()
                     .map(|deployment| {
                         let labels = DeploymentLabels {
@@ -102,6 +135,7 @@ impl Metrics {
                         };
                         DeploymentMetrics {
                             picks: picks.get_or_create_owned(&labels),
+                            cooldowns: cooldowns.get_or_create_owned(&labels),
                             outcomes: Outcome::KINDS.map(|outcome| {
                                 outcomes.get_or_create_owned(&OutcomeLabels {
                                     model_group: group.name.clone(),
@@ -113,7 +147,13 @@ impl Metrics {
                             duration: duration.get_or_create_owned(&labels),
                         }
                     })
-                    .collect()
+                    .collect();
+                GroupMetrics {
+                    retries: retries.get_or_create_owned(&of_group),
+                    fallbacks: fallbacks.get_or_create_owned(&of_group),
+                    hedges: hedges.get_or_create_owned(&of_group),
+                    deployments,
+                }
             })
             .collect();
         let requests = ENDPOINTS
@@ -145,7 +185,7 @@ impl Metrics {
     }
 
     fn of(&self, attempt: &AttemptStart<'_>) -> &DeploymentMetrics {
-        &self.groups[attempt.group_index][attempt.member_index]
+        &self.groups[attempt.group_index].deployments[attempt.member_index]
     }
 
     fn ended(&self, attempt: &AttemptStart<'_>, end: &AttemptEnd) {
@@ -155,12 +195,22 @@ impl Metrics {
         if let Some(first_byte) = end.first_byte {
             metrics.first_byte.observe(first_byte.as_secs_f64());
         }
+        if end.rested.is_some() {
+            metrics.cooldowns.inc();
+        }
     }
 }
 
 impl Observer for Metrics {
     fn pre_call(&self, attempt: &AttemptStart<'_>) {
         self.of(attempt).picks.inc();
+        let group = &self.groups[attempt.group_index];
+        match attempt.reason {
+            AttemptReason::First => {}
+            AttemptReason::Retry => _ = group.retries.inc(),
+            AttemptReason::Fallback => _ = group.fallbacks.inc(),
+            AttemptReason::Hedge => _ = group.hedges.inc(),
+        }
     }
 
     fn success(&self, attempt: &AttemptStart<'_>, end: &AttemptEnd) {
@@ -176,6 +226,8 @@ impl Observer for Metrics {
 #[derive(Debug)]
 struct Live {
     fleet: Arc<Fleet>,
+    /// The moment from which the fleet's times are counted.
+    start: Instant,
     deployments: Vec<(DeploymentLabels, DeploymentIndex)>,
     origins: Vec<Arc<Origin>>,
 }
@@ -189,17 +241,40 @@ impl Live {
                 (DeploymentLabels { model_group, deployment: deployment_id }, deployment.counted_as)
             })
             .collect();
-        Self { fleet: Arc::clone(table.fleet()), deployments, origins: table.origins().to_vec() }
+        Self {
+            fleet: Arc::clone(table.fleet()),
+            start: table.start(),
+            deployments,
+            origins: table.origins().to_vec(),
+        }
     }
 }
 
 impl Collector for Live {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let kind = ConstGauge::new(0_i64).metric_type();
+        let now = self.start.elapsed();
+        let conditions: Vec<_> = self
+            .deployments
+            .iter()
+            .map(|(labels, counted_as)| (labels, self.fleet.condition(*counted_as, now)))
+            .collect();
         let mut in_flight = encoder.encode_descriptor("in_flight", "Live leases", None, kind)?;
-        for (labels, counted_as) in &self.deployments {
-            let leases = i64::from(self.fleet.in_flight(*counted_as));
-            ConstGauge::new(leases).encode(in_flight.encode_family(labels)?)?;
+        for (labels, condition) in &conditions {
+            ConstGauge::new(i64::from(condition.in_flight)).encode(in_flight.encode_family(*labels)?)?;
+        }
+        let help = "1 for the state that a deployment is in";
+        let mut states = encoder.encode_descriptor("deployment_state", help, None, kind)?;
+        for (DeploymentLabels { model_group, deployment }, condition) in &conditions {
+            for standing in Standing::ALL {
+                let labels = StateLabels {
+                    model_group: model_group.clone(),
+                    deployment: deployment.clone(),
+                    state: standing.name(),
+                };
+                let is_in = i64::from(standing == condition.standing);
+                ConstGauge::new(is_in).encode(states.encode_family(&labels)?)?;
+            }
         }
         let help = "Connections open to upstreams";
         let mut connections = encoder.encode_descriptor("upstream_connections", help, None, kind)?;

@@ -274,6 +274,34 @@ async fn metrics_count_picks_attempts_and_what_is_in_flight() {
 }
 
 #[tokio::test]
+async fn metrics_count_retries_fallbacks_and_rests_and_show_the_state() {
+    let failing = Upstream::playing(answers(500).json("{}")).await;
+    let full = Upstream::playing(answers(429).json("{}")).await;
+    let well = Upstream::playing(answers(200).json("{}")).await;
+    let mut config = config([
+        deployment("a", &full.base()),
+        deployment("b", &failing.base()),
+        entry("spare", "openai/m", "s", &well.base()),
+    ]);
+    config.router.retries.num_retries = 1;
+    let gateway = Gateway::start(&config);
+    let request = r#"{"model":"m","messages":[],"fallbacks":["spare"]}"#;
+    let answer = post(&gateway, CHAT, request).await;
+    assert_eq!((answer.status, answer.header("x-litellm-model-id")), (200, Some("s")));
+    let (m, spare, a) = (r#"model_group="m""#, r#"model_group="spare""#, r#"deployment="a""#);
+    assert_eq!(metric(&gateway, &["leastbusy_retries_total{", m]).await, 1.0);
+    assert_eq!(metric(&gateway, &["leastbusy_retries_total{", spare]).await, 0.0);
+    assert_eq!(metric(&gateway, &["leastbusy_fallbacks_total{", spare]).await, 1.0);
+    assert_eq!(metric(&gateway, &["leastbusy_fallbacks_total{", m]).await, 0.0);
+    assert_eq!(metric(&gateway, &["leastbusy_cooldowns_total{", a]).await, 1.0);
+    assert_eq!(metric(&gateway, &["leastbusy_cooldowns_total{", r#"deployment="b""#]).await, 0.0);
+    let state = "leastbusy_deployment_state{";
+    assert_eq!(metric(&gateway, &[state, a, r#"state="cooling_down""#]).await, 1.0);
+    assert_eq!(metric(&gateway, &[state, a, r#"state="available""#]).await, 0.0);
+    assert_eq!(metric(&gateway, &[state, r#"deployment="b""#, r#"state="available""#]).await, 1.0);
+}
+
+#[tokio::test]
 async fn text_that_a_client_sends_never_becomes_a_label() {
     let upstream = Upstream::playing(answers(200).json("{}")).await;
     let gateway = Gateway::start(&config([entry("any/*", "openai/*", "w", &upstream.base())]));
