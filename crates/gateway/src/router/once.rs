@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, HeaderValue, Method, Response, header, response};
 use hyper::body::Incoming;
-use leastbusy_balance::{Outcome, Phase};
+use leastbusy_balance::{Outcome, Phase, Remedy};
 
 use super::arriving::{Arriving, Piece};
 use super::attempt::Attempt;
@@ -223,7 +223,11 @@ impl Beginning<'_> {
                 let mut body = self.held.concat();
                 let error = UpstreamError::read(&body);
                 let (status, headers) = (self.parts.status, &self.parts.headers);
-                let outcome = classify::outcome_of_error(status, headers, &error, SystemTime::now);
+                let mut outcome = classify::outcome_of_error(status, headers, &error, SystemTime::now);
+                // Half an error is no word on the request: another deployment may say the whole, or serve it.
+                if !is_whole && outcome.remedy() == Remedy::OtherGroup {
+                    outcome = Outcome::BrokenAnswer;
+                }
                 if is_whole {
                     self.arriving.complete_as(outcome);
                 } else {
