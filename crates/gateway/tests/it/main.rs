@@ -18,6 +18,7 @@ mod bytes;
 mod door;
 mod endings;
 mod endpoints;
+mod fallbacks;
 mod forms;
 mod headers;
 mod hedges;
