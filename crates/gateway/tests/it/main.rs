@@ -15,6 +15,7 @@ mod wire;
 mod balance;
 mod beginnings;
 mod bytes;
+mod cooldowns;
 mod door;
 mod endings;
 mod endpoints;
