@@ -98,10 +98,10 @@ async fn the_later_of_two_rests_holds() {
 // D-16
 #[tokio::test]
 async fn a_wildcard_deployment_rests_like_others() {
-    let upstream = Upstream::playing(failing(429)).await;
-    let mut config = both(&upstream.base());
+    let (a, b) = (Upstream::playing(failing(429)).await, Upstream::playing(failing(429)).await);
+    let mut config = both(&a.base());
     config.deployments =
-        ["a", "b"].map(|id| entry("any/*", &format!("openai/{id}-*"), id, &upstream.base())).into();
+        [("a", a.base()), ("b", b.base())].map(|(id, base)| entry("any/*", "openai/*", id, &base)).into();
     let gateway = Gateway::start(&config);
     assert_eq!(post(&gateway, CHAT, &chat("any/x")).await.status, 429);
     assert_eq!(gateway.story().await, ["a: rate_limited"]);
