@@ -36,7 +36,20 @@ model_list:
       model: openai/whisper-1
       api_base: http://127.0.0.1:PORT/v1
       api_key: {UPSTREAM_KEY}
+  - model_name: half
+    litellm_params: {{model: openai/500, api_base: "http://127.0.0.1:PORT/v1", order: 0}}
+    model_info: {{id: half-broken}}
+  - model_name: half
+    litellm_params: {{model: openai/200, api_base: "http://127.0.0.1:PORT/v1", order: 0, weight: 0.5}}
+    model_info: {{id: half-well}}
+  - model_name: broken
+    litellm_params: {{model: openai/broken, api_base: "http://127.0.0.1:1/v1", num_retries: 0}}
+  - model_name: full
+    litellm_params: {{model: openai/429, api_base: "http://127.0.0.1:PORT/v1"}}
+  - model_name: full
+    litellm_params: {{model: openai/429-too, api_base: "http://127.0.0.1:PORT/v1"}}
 router_settings:
+  fallbacks: [{{broken: [chat]}}]
   routing_strategy: least-busy
   model_group_alias: {{gpt-4o: chat}}
 general_settings:
@@ -45,14 +58,21 @@ general_settings:
 
 
 class Transcriber(http.server.BaseHTTPRequestHandler):
-    """An upstream that says how long the upload was, and of which model."""
+    """An upstream that says how long the upload was, and of which model; one named by a status answers with it."""
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
+        if asked := re.search(rb'"model": ?"(\d+)', body):
+            return self.answers(int(asked.group(1)), b'{"id": "1", "object": "chat.completion", "choices": []}')
         model = re.search(rb'name="model"\r\n\r\n(.*?)\r\n', body, re.DOTALL).group(1).decode()
         key = self.headers["authorization"]
         answer = f'{{"text": "{len(body)} bytes for {model} with {key}"}}'.encode()
-        self.send_response(200)
+        self.answers(200, answer)
+
+    def answers(self, status, answer):
+        self.send_response(status)
+        if status == 429:
+            self.send_header("retry-after", "30")
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(answer)))
         self.end_headers()
@@ -147,7 +167,7 @@ def test_embeddings(client):
 
 
 def test_models(client):
-    assert {model.id for model in client.models.list()} == {"chat", "speech", "gpt-4o"}
+    assert {model.id for model in client.models.list()} == {"chat", "speech", "half", "broken", "full", "gpt-4o"}
     assert client.models.retrieve("gpt-4o").id == "gpt-4o"
     assert raises(openai.NotFoundError, lambda: client.models.retrieve("nothing")).status_code == 404
 
@@ -173,6 +193,26 @@ def test_errors(client):
     assert "`speech`" in raises(openai.BadRequestError, upload).message
     late = raises(openai.APIStatusError, chat(max_tokens=100_000, extra_body={"timeout": 0.05}))
     assert late.status_code == 504
+
+
+def test_failures_that_are_not_seen(client):
+    create = client.chat.completions.with_raw_response.create
+    retried = create(model="half", messages=MESSAGES)
+    assert (retried.status_code, retried.headers["x-litellm-model-id"]) == (200, "half-well")
+    assert retried.headers["x-litellm-attempted-retries"] == "1"
+    fallen_back = create(model="broken", messages=MESSAGES)
+    assert (fallen_back.status_code, fallen_back.headers["x-litellm-model-group"]) == (200, "chat")
+    assert fallen_back.headers["x-litellm-attempted-fallbacks"] == "1"
+
+
+def test_a_group_that_rests(client):
+    def ask():
+        client.chat.completions.create(model="full", messages=MESSAGES, extra_body={"num_retries": 1})
+
+    raises(openai.RateLimitError, ask)
+    resting = raises(openai.RateLimitError, ask)
+    assert resting.type == "all_deployments_in_cooldown", resting.body
+    assert 1 <= int(resting.response.headers["retry-after"]) <= 30
 
 
 def test_many_at_once(client, base_url):
@@ -209,6 +249,7 @@ def main():
                 for test in [
                     test_chat, test_streaming_chat, test_a_stream_that_is_left, test_completions,
                     test_embeddings, test_models, test_transcription, test_errors,
+                    test_failures_that_are_not_seen, test_a_group_that_rests,
                     lambda client: test_many_at_once(client, base_url),
                     test_nothing_is_in_flight_any_more,
                 ]:
