@@ -281,7 +281,7 @@ fn every_walk_keeps_the_rules() {
     let mut walks = 0;
     for plan in plans() {
         for limits in limits() {
-            for (retries, free) in [(0, 3), (1, 3), (2, 2)] {
+            for (retries, free) in [(0, 3), (1, 2), (2, 2)] {
                 for bad_request_retries in [None, Some(1)] {
                     let plan = Plan { bad_request_retries, ..plan.clone().retries(retries) };
                     let mut choices = Choices::default();
