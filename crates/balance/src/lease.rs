@@ -104,7 +104,8 @@ impl Lease {
         }
     }
 
-    /// Ends the lease and takes in how it ended; when that made the deployment rest, until when.
+    /// Ends the lease and takes in how it ended; when that made the deployment rest, until when. A rest that is only
+    /// lengthened is not told again.
     pub fn end(mut self, ending: impl Into<Ending>, now: Duration) -> Option<Duration> {
         let ending = ending.into();
         self.over = true;

@@ -325,13 +325,17 @@ impl Health {
             return None;
         };
         let mut until = report.now + rest;
-        if let State::Resting(known) = self.state {
-            until = until.max(known);
-        }
+        let known = match self.state {
+            State::Resting(known) => Some(known),
+            State::Open | State::Probing(_) | State::Ramping(_) => None,
+        };
+        until = known.map_or(until, |known| until.max(known));
         self.state = State::Resting(until);
         self.cause = Some(Cause { outcome: report.outcome, status: report.status });
         self.log.clear();
-        Some(until)
+        // Failures that come together are one rest, which the later ones only lengthen.
+        let is_news = known.is_none_or(|known| known <= report.now);
+        is_news.then_some(until)
     }
 
     /// Failing fast must not look idle: the attempt stays in the score for as long as a success would have.
