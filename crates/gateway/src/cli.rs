@@ -73,6 +73,9 @@ struct Check {
 
 #[derive(Debug, clap::Args)]
 struct DemoArguments {
+    /// Let engines fail in turn, in a thinner load; a client that sees an error makes the exit code 1.
+    #[arg(long)]
+    faults: bool,
     /// Keep the engines and the gateway up after the load, and print a curl line to try.
     #[arg(long)]
     serve: bool,
@@ -122,10 +125,11 @@ fn serve(arguments: &Serve) -> Result<ExitCode, Box<dyn std::error::Error>> {
 fn demo(arguments: &DemoArguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let demo = Demo::start().await?;
-        let gateway = serve::start(&demo.config(), Options { port: arguments.port, ..Options::default() })?;
-        let options = DemoOptions { serve: arguments.serve };
-        let failed = demo.run(&options, gateway.address(), &mut anstream::stdout()).await?;
+        let demo = Demo::start(DemoOptions { faults: arguments.faults, serve: arguments.serve }).await?;
+        let observers = vec![demo.observer()];
+        let options = Options { port: arguments.port, observers, ..Options::default() };
+        let gateway = serve::start(&demo.config(), options)?;
+        let failed = demo.run(gateway.address(), gateway.table(), &mut anstream::stdout()).await?;
         gateway.stop().await;
         demo.stop().await;
         Ok(if failed == 0 { ExitCode::SUCCESS } else { EXIT_FAILURE.into() })

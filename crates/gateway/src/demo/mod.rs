@@ -6,18 +6,24 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use owo_colors::OwoColorize;
 
 use crate::config::Config;
+use crate::router::{Observer, Table};
 use crate::simulated::Engine;
+use attempts::Attempts;
+use faults::Faults;
 use fleet::FLEET;
 use load::{Measured, Progress};
 use view::{InFlight, View};
 
+mod attempts;
 mod client;
 mod events;
+mod faults;
 mod fleet;
 mod load;
 mod plan;
@@ -32,6 +38,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What `leastbusy demo` was asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DemoOptions {
+    /// Let engines fail in turn while the load runs.
+    pub faults: bool,
     /// Stay up after the load, until Ctrl-C.
     pub serve: bool,
 }
@@ -40,6 +48,8 @@ pub struct DemoOptions {
 #[derive(Debug)]
 pub struct Demo {
     engines: Vec<Engine>,
+    options: DemoOptions,
+    attempts: Arc<Attempts>,
 }
 
 impl Demo {
@@ -48,14 +58,24 @@ impl Demo {
     /// # Errors
     ///
     /// When a port cannot be bound.
-    pub async fn start() -> io::Result<Self> {
-        Ok(Self { engines: fleet::start().await? })
+    pub async fn start(options: DemoOptions) -> io::Result<Self> {
+        Ok(Self { engines: fleet::start().await?, options, attempts: Arc::default() })
     }
 
     /// The configuration for the gateway: one model group that leads to the engines.
     #[must_use]
     pub fn config(&self) -> Config {
-        fleet::config(&self.engines)
+        let mut config = fleet::config(&self.engines);
+        if self.options.faults {
+            faults::settings(&mut config);
+        }
+        config
+    }
+
+    /// What the gateway is to tell of each attempt.
+    #[must_use]
+    pub fn observer(&self) -> Arc<dyn Observer> {
+        Arc::clone(&self.attempts) as Arc<dyn Observer>
     }
 
     /// Sends the load through the gateway, shows it on standard error and writes the summary to `out`;
@@ -66,26 +86,30 @@ impl Demo {
     /// # Errors
     ///
     /// When standard error or `out` cannot be written to, or Ctrl-C cannot be waited for.
-    pub async fn run(
-        &self,
-        options: &DemoOptions,
-        gateway: SocketAddr,
-        out: &mut impl Write,
-    ) -> io::Result<usize> {
-        let plan = plan::plan();
+    pub async fn run(&self, gateway: SocketAddr, table: &Table, out: &mut impl Write) -> io::Result<usize> {
+        let Self { engines, options, attempts } = self;
+        let (plan, what) = if options.faults {
+            (plan::plan_with_faults(), "while engines fail in turn".to_owned())
+        } else {
+            (plan::plan(), format!("{} of them at once", plan::BURST))
+        };
         let slots: u32 = FLEET.iter().map(|spec| spec.engine.slots).sum();
         writeln!(
             out,
             "{} simulated engines with {slots} slots, the gateway at http://{gateway},\n\
-             {} requests in {} s, {} of them at once.\n",
-            self.engines.len(),
+             {} requests in {} s, {what}.\n",
+            engines.len(),
             plan.len(),
             plan::LAST_ARRIVAL.as_secs(),
-            plan::BURST,
         )?;
-        let measured = watched_load(gateway, &plan).await?;
-        let largest_in_flight: Vec<usize> = self.engines.iter().map(Engine::largest_in_flight).collect();
-        summary::write(out, &plan, &measured, &largest_in_flight)?;
+        let faults = options.faults.then(|| Faults::new(engines, table));
+        let measured = watched_load(gateway, &plan, faults).await?;
+        if options.faults {
+            faults::write(out, plan.len(), &measured, attempts)?;
+        } else {
+            let largest_in_flight: Vec<usize> = engines.iter().map(Engine::largest_in_flight).collect();
+            summary::write(out, &plan, &measured, &largest_in_flight)?;
+        }
         if options.serve {
             invite(gateway, out)?;
             tokio::signal::ctrl_c().await?;
@@ -113,24 +137,38 @@ fn invite(gateway: SocketAddr, out: &mut impl Write) -> io::Result<()> {
     writeln!(out, "  {}\n\nand what is in flight:\n\n  {}", chat.bold(), deployments.bold())
 }
 
-async fn watched_load(gateway: SocketAddr, plan: &[plan::Planned]) -> io::Result<Measured> {
+async fn watched_load(
+    gateway: SocketAddr,
+    plan: &[plan::Planned],
+    mut faults: Option<Faults<'_>>,
+) -> io::Result<Measured> {
     let progress = Progress::default();
     let mut view = View::new();
     let measured = tokio::select! {
         measured = load::send(gateway, plan, &progress) => measured,
-        broken = watch(gateway, &mut view, &progress) => return Err(broken),
+        broken = watch(gateway, &mut view, faults.as_mut(), &progress) => return Err(broken),
     };
     view.finish()?;
     Ok(measured)
 }
 
 /// Looks and shows until dropped; returns only when it cannot show.
-async fn watch(gateway: SocketAddr, view: &mut View, progress: &Progress) -> io::Error {
+async fn watch(
+    gateway: SocketAddr,
+    view: &mut View,
+    mut faults: Option<&mut Faults<'_>>,
+    progress: &Progress,
+) -> io::Error {
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     loop {
         ticks.tick().await;
+        let told = faults.as_mut().map(|faults| faults.turn()).unwrap_or_default();
+        if let Err(error) = told.iter().try_for_each(|line| view.say(line)) {
+            return error;
+        }
         let in_flight = look(gateway).await;
-        if let Err(error) = view.show(&in_flight, progress) {
+        let standings = faults.as_ref().map(|faults| faults.standings());
+        if let Err(error) = view.show(&in_flight, standings.as_ref(), progress) {
             return error;
         }
     }

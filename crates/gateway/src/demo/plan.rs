@@ -10,6 +10,8 @@ const SEED: u64 = 1;
 const RATE: f64 = 16.0;
 /// The stream ends here; the answers take some seconds more.
 pub(super) const LAST_ARRIVAL: Duration = Duration::from_secs(14);
+/// The same where engines fail: what is left of the fleet must be enough.
+const RATE_WITH_FAULTS: f64 = 6.0;
 /// Requests that come all at one moment, on top of the stream.
 pub(super) const BURST: usize = 24;
 const BURST_AT: Duration = Duration::from_secs(6);
@@ -29,11 +31,19 @@ pub(super) struct Planned {
 
 /// A Poisson stream of requests with heavy-tailed answers, and a burst in the middle; by arrival.
 pub(super) fn plan() -> Vec<Planned> {
+    stream(vec![BURST_AT; BURST], RATE)
+}
+
+/// A thinner stream without a burst, for a fleet in which engines fail.
+pub(super) fn plan_with_faults() -> Vec<Planned> {
+    stream(Vec::new(), RATE_WITH_FAULTS)
+}
+
+fn stream(mut arrivals: Vec<Duration>, rate: f64) -> Vec<Planned> {
     let mut dice = Dice::new(SEED);
-    let mut arrivals = vec![BURST_AT; BURST];
     let mut now = 0.0;
     loop {
-        now += dice.exponential(1.0 / RATE);
+        now += dice.exponential(1.0 / rate);
         let arrival = Duration::from_secs_f64(now);
         if LAST_ARRIVAL < arrival {
             break;

@@ -9,13 +9,15 @@ use tokio::task::JoinSet;
 
 use super::client::{RequestError, chat, deployments};
 use super::events::{Event, Events};
+use super::faults::{Faults, SCHEDULE};
 use super::fleet::FLEET;
 use super::load::{Progress, send};
 use super::plan::{Planned, plan};
 use super::view::deployment_line;
-use super::{Demo, invite, look};
+use super::{Demo, DemoOptions, invite, look};
 use crate::config::SimulatedEngine;
-use crate::simulated;
+use crate::serve::{self, Options};
+use crate::simulated::{self, Fault};
 
 /// A server that gives one connection this answer, whatever it asks, and closes.
 async fn says(answer: &'static str) -> (SocketAddr, JoinSet<()>) {
@@ -141,7 +143,7 @@ fn a_line_draws_slots_and_waiting_requests_in_80_columns() {
 
 #[tokio::test]
 async fn the_configuration_leads_one_group_to_all_engines() {
-    let demo = Demo::start().await.unwrap();
+    let demo = Demo::start(DemoOptions::default()).await.unwrap();
     let config = demo.config();
     assert_eq!(config.deployments.len(), 4);
     for (deployment, engine) in config.deployments.iter().zip(&demo.engines) {
@@ -165,4 +167,48 @@ fn the_invitation_can_be_pasted() {
     let body: serde_json::Value = serde_json::from_str(body).unwrap();
     assert_eq!((&body["model"], &body["stream"]), (&"demo".into(), &true.into()));
     assert!(out.contains("curl http://127.0.0.1:4000/router/deployments"), "{out}");
+}
+
+#[test]
+fn whatever_fails_one_engine_is_well_and_at_last_all_are() {
+    assert!(SCHEDULE.is_sorted_by_key(|(at, _, _)| *at));
+    let mut now = [Fault::None; 4];
+    for (index, (at, engine, fault)) in SCHEDULE.into_iter().enumerate() {
+        now[engine] = fault;
+        if SCHEDULE.get(index + 1).is_none_or(|(next, _, _)| at < *next) {
+            assert!(now.contains(&Fault::None), "at {at} ms: {now:?}");
+        }
+    }
+    assert_eq!(now, [Fault::None; 4]);
+    assert!(Duration::from_millis(SCHEDULE[SCHEDULE.len() - 1].0) < super::plan::LAST_ARRIVAL);
+    for fault in [Fault::HangsUp, Fault::Hangs, Fault::Errors, Fault::RateLimits, Fault::BreaksOff] {
+        assert!(SCHEDULE.iter().any(|(_, _, scheduled)| *scheduled == fault), "{fault:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_an_engine_does_is_told_and_clients_do_not_see_it() {
+    let demo = Demo::start(DemoOptions { faults: true, serve: false }).await.unwrap();
+    let options = Options { port: 0, observers: vec![demo.observer()], ..Options::default() };
+    let gateway = serve::start(&demo.config(), options).unwrap();
+    // A request has two retries.
+    for (engine, fault) in [(0, Fault::HangsUp), (1, Fault::Errors)] {
+        demo.engines[engine].fails(fault);
+    }
+    let faults = Faults::new(&demo.engines, gateway.table());
+    assert_eq!(faults.standings()[1..3], ["available, answers 500".to_owned(), "available".to_owned()]);
+    let measured =
+        send(gateway.address(), &planned(30, Duration::from_millis(10)), &Progress::default()).await;
+    assert_eq!(measured.errors, [].into());
+    let standing = &faults.standings()[0];
+    assert!(standing.contains(" (connection_failed), closes connections"), "{standing}");
+    let mut out = Vec::new();
+    super::faults::write(&mut out, 30, &measured, &demo.attempts).unwrap();
+    let out = strip_str(&String::from_utf8(out).unwrap()).to_string();
+    let failed = demo.attempts.failed();
+    assert!(0 < failed && demo.attempts.all() == 30 + failed, "{out}");
+    assert!(out.contains(" 0 errors that a client saw\n"), "{out}");
+    assert!(out.contains(&format!(" {failed} attempts that failed\n")), "{out}");
+    gateway.stop().await;
+    demo.stop().await;
 }

@@ -7,6 +7,7 @@ use anstream::{AutoStream, ColorChoice};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use owo_colors::OwoColorize;
 
+use super::faults::Standings;
 use super::fleet::{FLEET, Spec};
 use super::load::Progress;
 
@@ -50,12 +51,25 @@ impl View {
     }
 
     /// Shows the newest numbers; cheap enough for ten times a second.
-    pub(super) fn show(&mut self, in_flight: &InFlight, progress: &Progress) -> io::Result<()> {
+    pub(super) fn show(
+        &mut self,
+        in_flight: &InFlight,
+        standings: Option<&Standings>,
+        progress: &Progress,
+    ) -> io::Result<()> {
         match self {
-            Self::Bars(bars) => bars.draw(in_flight, progress),
-            Self::Lines(lines) => return lines.print(in_flight, progress),
+            Self::Bars(bars) => bars.draw(in_flight, standings, progress),
+            Self::Lines(lines) => return lines.print(in_flight, standings, progress),
         }
         Ok(())
+    }
+
+    /// A line that stays.
+    pub(super) fn say(&self, line: &str) -> io::Result<()> {
+        match self {
+            Self::Bars(bars) => bars.all.println(line),
+            Self::Lines(_) => writeln!(io::stderr(), "{line}"),
+        }
     }
 
     /// Takes the bars away: the summary says the rest.
@@ -77,9 +91,14 @@ impl Bars {
         Self { deployments: FLEET.iter().map(|_| bar()).collect(), total: bar(), all, colour }
     }
 
-    fn draw(&self, in_flight: &InFlight, progress: &Progress) {
-        for ((bar, spec), in_flight) in self.deployments.iter().zip(&FLEET).zip(in_flight) {
-            let drawn = deployment_line(spec, *in_flight);
+    fn draw(&self, in_flight: &InFlight, standings: Option<&Standings>, progress: &Progress) {
+        for (index, ((bar, spec), in_flight)) in
+            self.deployments.iter().zip(&FLEET).zip(in_flight).enumerate()
+        {
+            let mut drawn = deployment_line(spec, *in_flight);
+            if let Some(standings) = standings {
+                drawn = format!("{drawn}\n          {}", standings[index].bold());
+            }
             bar.set_message(if self.colour == ColorChoice::Never {
                 anstream::adapter::strip_str(&drawn).to_string()
             } else {
@@ -91,7 +110,12 @@ impl Bars {
 }
 
 impl Lines {
-    fn print(&mut self, in_flight: &InFlight, progress: &Progress) -> io::Result<()> {
+    fn print(
+        &mut self,
+        in_flight: &InFlight,
+        standings: Option<&Standings>,
+        progress: &Progress,
+    ) -> io::Result<()> {
         if self.start.elapsed() < PLAIN_LINES_EVERY * self.printed {
             return Ok(());
         }
@@ -100,9 +124,11 @@ impl Lines {
         let deployments: Vec<String> = FLEET
             .iter()
             .zip(in_flight)
-            .map(|(spec, in_flight)| {
+            .enumerate()
+            .map(|(index, (spec, in_flight))| {
                 let in_flight = in_flight.map_or_else(|| "?".to_owned(), |in_flight| in_flight.to_string());
-                format!("{} {in_flight}/{}", spec.name, spec.engine.slots)
+                let standing = standings.map_or_else(String::new, |all| format!(" {}", all[index]));
+                format!("{} {in_flight}/{}{standing}", spec.name, spec.engine.slots)
             })
             .collect();
         let progress = progress_line(progress);

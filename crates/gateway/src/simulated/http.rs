@@ -1,11 +1,11 @@
 //! The engine's door: a listener, its connections and its endpoints.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
+use http_body::Body;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -20,6 +20,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use super::Shared;
 use super::answer::{Answer, Kind, embeddings, models};
 use super::ask::{Ask, EmbeddingsAsk};
+use super::fault::{Breaking, BrokenOff, Fault};
 use super::stream::{Pace, TokenStream, at};
 
 /// Connections open at once; further ones wait in the kernel's queue.
@@ -27,7 +28,13 @@ const CONNECTIONS_MAX: usize = 16_384;
 /// The largest request body, as the gateway's own default.
 const REQUEST_BYTES_MAX: usize = 100 * 1024 * 1024;
 
-type Answered = Response<BoxBody<Bytes, Infallible>>;
+type Answered = Response<BoxBody<Bytes, BrokenOff>>;
+
+/// How a request ends early.
+enum Ended {
+    Refused(Box<Answered>),
+    BrokenOff,
+}
 
 /// Accepts until dropped; the connections end with it.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) {
@@ -54,7 +61,7 @@ async fn connection(socket: TcpStream, shared: Arc<Shared>) {
     let _ = socket.set_nodelay(true);
     let service = service_fn(|request| {
         let shared = Arc::clone(&shared);
-        async move { Ok::<_, Infallible>(answer(request, &shared).await) }
+        async move { answer(request, &shared).await }
     });
     let served =
         http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(socket), service).await;
@@ -63,20 +70,20 @@ async fn connection(socket: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-async fn answer(request: Request<Incoming>, shared: &Shared) -> Answered {
+async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answered, BrokenOff> {
     let path = request.uri().path().to_owned();
     let endpoint = path.strip_prefix("/v1").unwrap_or(&path);
     let allowed = match endpoint {
         "/chat/completions" | "/completions" | "/embeddings" => Method::POST,
         "/models" => Method::GET,
-        _ => return refuse(StatusCode::NOT_FOUND, &format!("there is nothing at {path}")),
+        _ => return Ok(refuse(StatusCode::NOT_FOUND, &format!("there is nothing at {path}"))),
     };
     if request.method() != allowed {
         let mut refused =
             refuse(StatusCode::METHOD_NOT_ALLOWED, &format!("{path} answers {allowed} requests only"));
         let allow = header::HeaderValue::from_str(allowed.as_str()).expect("a method is a header value");
         refused.headers_mut().insert(header::ALLOW, allow);
-        return refused;
+        return Ok(refused);
     }
     let outcome = match endpoint {
         "/chat/completions" => generate(Kind::Chat, request, shared).await,
@@ -84,20 +91,24 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Answered {
         "/embeddings" => embed(request, shared).await,
         _ => Ok(json(StatusCode::OK, &models(&shared.name))),
     };
-    outcome.unwrap_or_else(|refused| *refused)
+    match outcome {
+        Ok(answered) => Ok(answered),
+        Err(Ended::Refused(refused)) => Ok(*refused),
+        Err(Ended::BrokenOff) => Err(BrokenOff),
+    }
 }
 
-async fn generate(
-    kind: Kind,
-    request: Request<Incoming>,
-    shared: &Shared,
-) -> Result<Answered, Box<Answered>> {
+async fn generate(kind: Kind, request: Request<Incoming>, shared: &Shared) -> Result<Answered, Ended> {
     let ask = Ask::read(&read_body(request).await?).map_err(bad_request)?;
+    if let Some(answered) = ail(shared.fault.get(), ask.stream()).await? {
+        return Ok(answered);
+    }
     let answer = Answer::new(kind, &ask, shared);
     let pace = Pace::of(&shared.speed);
     let place = shared.slots.enter().await;
     if ask.stream() {
-        return Ok(event_stream(TokenStream::start(answer, pace, place)));
+        let tokens = TokenStream::start(answer, pace, place);
+        return Ok(event_stream(tokens.map_err(|never| match never {})));
     }
     // hyper drops this future when the client leaves, and the place with it.
     sleep_until(at(Instant::now(), pace.due(answer.tokens() - 1))).await;
@@ -105,27 +116,48 @@ async fn generate(
     Ok(json(StatusCode::OK, &answer.whole()))
 }
 
-async fn embed(request: Request<Incoming>, shared: &Shared) -> Result<Answered, Box<Answered>> {
+/// What an engine with this fault does instead of answering.
+async fn ail(fault: Fault, stream: bool) -> Result<Option<Answered>, Ended> {
+    Ok(match fault {
+        Fault::None => None,
+        Fault::HangsUp => return Err(Ended::BrokenOff),
+        // hyper drops this future when the client leaves.
+        Fault::Hangs => std::future::pending().await,
+        Fault::Errors => Some(refuse(StatusCode::INTERNAL_SERVER_ERROR, "the engine was told to fail")),
+        Fault::RateLimits => {
+            let mut refused = refuse(StatusCode::TOO_MANY_REQUESTS, "the engine was told to refuse");
+            refused.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+            Some(refused)
+        }
+        Fault::BreaksOff if stream => Some(event_stream(Breaking::default())),
+        Fault::BreaksOff => return Err(Ended::BrokenOff),
+    })
+}
+
+async fn embed(request: Request<Incoming>, shared: &Shared) -> Result<Answered, Ended> {
     let ask = EmbeddingsAsk::read(&read_body(request).await?).map_err(bad_request)?;
+    if let Some(answered) = ail(shared.fault.get(), false).await? {
+        return Ok(answered);
+    }
     let place = shared.slots.enter().await;
     sleep(shared.speed.first_token_time).await;
     drop(place);
     Ok(json(StatusCode::OK, &embeddings(&ask)))
 }
 
-async fn read_body(request: Request<Incoming>) -> Result<Bytes, Box<Answered>> {
+async fn read_body(request: Request<Incoming>) -> Result<Bytes, Ended> {
     match Limited::new(request.into_body(), REQUEST_BYTES_MAX).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Box::new(refuse(
+        Err(error) if error.is::<LengthLimitError>() => Err(Ended::Refused(Box::new(refuse(
             StatusCode::PAYLOAD_TOO_LARGE,
             &format!("a request body may have {REQUEST_BYTES_MAX} bytes"),
-        ))),
+        )))),
         Err(error) => Err(bad_request(format!("the request body broke off: {error}"))),
     }
 }
 
-fn event_stream(tokens: TokenStream) -> Answered {
-    let mut response = Response::new(tokens.boxed());
+fn event_stream(events: impl Body<Data = Bytes, Error = BrokenOff> + Send + Sync + 'static) -> Answered {
+    let mut response = Response::new(events.boxed());
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-cache"));
@@ -133,15 +165,16 @@ fn event_stream(tokens: TokenStream) -> Answered {
 }
 
 fn json(status: StatusCode, body: &Value) -> Answered {
-    let mut response = Response::new(Full::new(Bytes::from(body.to_string())).boxed());
+    let mut response =
+        Response::new(Full::new(Bytes::from(body.to_string())).map_err(|never| match never {}).boxed());
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));
     response
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is the function of a map_err")]
-fn bad_request(message: String) -> Box<Answered> {
-    Box::new(refuse(StatusCode::BAD_REQUEST, &message))
+fn bad_request(message: String) -> Ended {
+    Ended::Refused(Box::new(refuse(StatusCode::BAD_REQUEST, &message)))
 }
 
 fn refuse(status: StatusCode, message: &str) -> Answered {

@@ -19,10 +19,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::config::SimulatedEngine;
+pub use fault::Fault;
 use slots::Slots;
 
 mod answer;
 mod ask;
+mod fault;
 mod http;
 mod slots;
 mod stream;
@@ -47,6 +49,7 @@ struct Shared {
     slots: Arc<Slots>,
     /// Requests so far; numbers the answers and seeds their lengths.
     requests: AtomicU64,
+    fault: fault::Switch,
 }
 
 /// Starts an engine on a free loopback port, on the current tokio runtime.
@@ -70,6 +73,7 @@ pub async fn start(name: &str, engine: &SimulatedEngine) -> io::Result<Engine> {
         speed: engine.clone(),
         slots: Slots::new(engine.slots),
         requests: AtomicU64::new(0),
+        fault: fault::Switch::default(),
     });
     let mut server = JoinSet::new();
     server.spawn(http::serve(listener, Arc::clone(&shared)));
@@ -126,6 +130,17 @@ impl Engine {
     #[must_use]
     pub fn largest_in_flight(&self) -> usize {
         self.shared.slots.largest_in_flight()
+    }
+
+    /// In what way it fails now.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        self.shared.fault.get()
+    }
+
+    /// Makes it fail, or well again with [`Fault::None`]; requests that it has begun to answer go on.
+    pub fn fails(&self, fault: Fault) {
+        self.shared.fault.set(fault);
     }
 
     /// Stops listening, cuts all connections and returns when nothing of it runs any more.

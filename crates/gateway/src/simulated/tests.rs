@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::answer::length;
 use super::slots::Slots;
-use super::{Engine, start};
+use super::{Engine, Fault, start};
 use crate::config::SimulatedEngine;
 
 const FIRST: Duration = Duration::from_millis(40);
@@ -309,4 +309,32 @@ fn open_lengths_have_the_mean_that_was_set() {
     let mean = total as f64 / 100_000.0;
     // The standard error of this mean is 0.57 %; rounding up to one token adds less.
     assert!((mean / 64.0 - 1.0).abs() < 0.023, "{mean}");
+}
+
+#[tokio::test]
+async fn an_engine_fails_as_it_is_told_and_is_well_again() {
+    let engine = small(1, 1000.0).await;
+    let raw = async || {
+        let mut socket = send(&engine, "POST", "/v1/chat/completions", &streamed(chat(2)).to_string()).await;
+        let mut answer = Vec::new();
+        let read = tokio::time::timeout(Duration::from_millis(300), socket.read_to_end(&mut answer)).await;
+        (read.is_ok(), String::from_utf8(answer).unwrap())
+    };
+    engine.fails(Fault::Errors);
+    assert!(raw().await.1.starts_with("HTTP/1.1 500 "));
+    engine.fails(Fault::RateLimits);
+    let limited = raw().await.1;
+    assert!(limited.starts_with("HTTP/1.1 429 ") && limited.contains("retry-after: 1\r\n"), "{limited}");
+    engine.fails(Fault::HangsUp);
+    assert_eq!(raw().await, (true, String::new()));
+    engine.fails(Fault::Hangs);
+    assert_eq!(raw().await, (false, String::new()));
+    engine.fails(Fault::BreaksOff);
+    let (closed, broken) = raw().await;
+    assert!(closed && broken.contains(": thinking\n\n") && !broken.contains("data:"), "{broken}");
+    assert!(!broken.ends_with("0\r\n\r\n"), "{broken}");
+    engine.fails(Fault::None);
+    assert_eq!(engine.fault(), Fault::None);
+    assert!(raw().await.1.contains("data: [DONE]"));
+    assert_eq!(engine.waiting() + engine.busy(), 0);
 }
