@@ -254,7 +254,8 @@ impl<'a> Journey<'a> {
         let place = place(&self.ways, &self.first, ask.target);
         let started = attempt.started();
         let group = place.route.group;
-        facts.served = Some(Served::new(&self.router.table, group, attempt.member()));
+        let member = attempt.member();
+        facts.served = Some(Served::new(&self.router.table, group, member));
         let mock = self.mock_failure.take();
         let (runner, result) = match (mock, self.router.hedge_delay(self.call, place)) {
             (Some(mock), _) => (Runner::new(&attempt), Err(pretended(mock, attempt, self.call.model))),
@@ -280,7 +281,10 @@ impl<'a> Journey<'a> {
                 (finish.runner, finish.result)
             }
         };
-        facts.served = Some(Served::new(&self.router.table, group, runner.member));
+        // Only a hedge may have won instead. All cores share the table's counter, so it is not touched for nothing.
+        if runner.member != member {
+            facts.served = Some(Served::new(&self.router.table, group, runner.member));
+        }
         facts.waited += started.elapsed();
         let failure = match result {
             Ok(response) => return Ok(response),
