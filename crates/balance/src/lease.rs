@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::fleet::DeploymentIndex;
 use crate::group::Core;
 use crate::health::{Report, Role};
-use crate::outcome::{Outcome, Verdict};
+use crate::outcome::Outcome;
 
 /// The right to have one request in flight on a deployment.
 ///
@@ -130,9 +130,9 @@ impl Lease {
             role: self.role,
             typical,
             rules: &self.core.members[self.member].rules,
-            peers: match ending.outcome.verdict() {
-                Verdict::Well if well => self.core.no_peers(),
-                _ => self.core.peers_of(books, self.deployment, now),
+            peers: match well {
+                true => self.core.no_peers(),
+                false => self.core.peers_of(books, self.deployment, now),
             },
             dice: self.dice,
         };

@@ -353,21 +353,16 @@ impl Health {
         }
         let Some(class) = report.outcome.class() else { return false };
         let alone = report.peers.members == 1;
-        let explicit = match (&rules.tolerance, &rules.router_tolerance) {
-            (own, _) if own.by_class.get(class).is_some() => {
-                own.by_class.get(class).zip(Some(Counter::Class(class)))
-            }
-            // LiteLLM: a bare number of the deployment's own never rests the only one there is.
-            (own, _) if own.any.is_some() => match alone {
-                true => return false,
-                false => own.any.zip(Some(Counter::Any)),
-            },
-            (_, router) if router.by_class.get(class).is_some() => {
-                router.by_class.get(class).zip(Some(Counter::Class(class)))
-            }
-            (_, router) => router.any.zip(Some(Counter::Any)),
-        };
-        if let Some((tolerated, counter)) = explicit {
+        let named = |tolerance: &Tolerance| Some((tolerance.by_class.get(class)?, Counter::Class(class)));
+        let any = |tolerance: &Tolerance| Some((tolerance.any?, Counter::Any));
+        let own = named(&rules.tolerance);
+        // LiteLLM: a bare number of the deployment's own never rests the only one there is.
+        if own.is_none() && rules.tolerance.any.is_some() && alone {
+            return false;
+        }
+        let own = own.or_else(|| any(&rules.tolerance));
+        let router = || named(&rules.router_tolerance).or_else(|| any(&rules.router_tolerance));
+        if let Some((tolerated, counter)) = own.or_else(router) {
             return self.log.exceeds(counter, tolerated, report.now, rules.failure_window);
         }
         let others = report.peers.others_available();

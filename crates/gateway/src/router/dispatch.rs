@@ -16,6 +16,7 @@ use super::failure::Failure;
 use super::hedge::{Runner, Track};
 use super::leased_body::LeasedBody;
 use super::observer::AttemptReason;
+use super::once::BUSY_WAIT;
 use super::served::{Facts, Served};
 use super::table::{Route, Table};
 use super::ways::{FIRST, Place, UNCHANGED, Ways};
@@ -187,9 +188,7 @@ impl<'a> Journey<'a> {
                         if let (FIRST, Refusal::AllCooling { soonest }) = (ask.target, refusal) {
                             self.first_returns = Some(soonest);
                         }
-                        let ways = self
-                            .ways
-                            .get_or_init(|| Ways::new(&self.router.table, self.call, self.call.first()));
+                        let ways = ways(&self.ways, &self.router.table, self.call);
                         self.walk.refused(no_pick(refusal), now, fastrand::u64(..), ways)
                     }
                 },
@@ -291,7 +290,7 @@ impl<'a> Journey<'a> {
             Err(failure) => failure,
         };
         let now = self.now();
-        let ways = self.ways.get_or_init(|| Ways::new(&self.router.table, self.call, self.call.first()));
+        let ways = ways(&self.ways, &self.router.table, self.call);
         ways.note_deployment(runner.num_retries);
         let outcome = failure.outcome;
         let group = &self.router.table.groups()[ways.place(ask.target).route.group];
@@ -338,7 +337,7 @@ impl<'a> Journey<'a> {
             (None, GiveUp::Deadline) => Err(ApiError::deadline(model, reliability.whole_request)),
             (None, GiveUp::Empty | GiveUp::Failed) => {
                 tracing::error!(model, "no deployment could be picked");
-                Err(ApiError::overloaded(model, Duration::from_secs(1)))
+                Err(ApiError::overloaded(model, BUSY_WAIT))
             }
         }
     }
@@ -346,6 +345,12 @@ impl<'a> Journey<'a> {
 
 fn place<'r, 'a>(ways: &'r OnceCell<Ways<'a>>, first: &'r Place<'a>, target: usize) -> &'r Place<'a> {
     ways.get().map_or(first, |ways| ways.place(target))
+}
+
+/// Where the request may go, found out when that is asked for the first time.
+// Not a method: the walk, which is told of it, must stay free to change.
+fn ways<'r, 'a>(known: &'r OnceCell<Ways<'a>>, table: &'a Table, call: &'a Call<'a>) -> &'r Ways<'a> {
+    known.get_or_init(|| Ways::new(table, call, call.first()))
 }
 
 /// The failure that a client asks for to see its fallbacks at work.

@@ -26,7 +26,7 @@ const HELD_BYTES_MAX: usize = 1024 * 1024;
 const ERROR_BODY_WAIT: Duration = Duration::from_secs(2);
 
 /// When to come back to a gateway that has no room: about as long as a short answer takes.
-const BUSY_WAIT: Duration = Duration::from_secs(1);
+pub(super) const BUSY_WAIT: Duration = Duration::from_secs(1);
 
 impl Router {
     /// Makes one attempt. A failure has ended it already.
@@ -123,19 +123,17 @@ enum Progress {
 
 impl Beginning<'_> {
     async fn look(&mut self) -> Finding {
-        let finding = if self.parts.status.as_u16() >= 400 {
-            self.error().await
-        } else if is_event_stream_type(&self.parts.headers) {
-            self.stream().await
-        } else {
-            self.answer().await
-        };
+        if self.parts.status.as_u16() >= 400 {
+            return self.error().await;
+        }
+        let finding =
+            if is_event_stream_type(&self.parts.headers) { self.stream().await } else { self.answer().await };
         finding.unwrap_or_else(Finding::Breaks)
     }
 
     /// An error is read to its end: what it is stands in its body, and another deployment may serve. But its
     /// status says enough to go on when the rest does not come.
-    async fn error(&mut self) -> Result<Finding, Outcome> {
+    async fn error(&mut self) -> Finding {
         let reading = async {
             loop {
                 match self.hold().await {
@@ -147,7 +145,7 @@ impl Beginning<'_> {
             }
         };
         let read = tokio::time::timeout(ERROR_BODY_WAIT, reading).await;
-        Ok(read.unwrap_or(Finding::IsError { is_whole: false }))
+        read.unwrap_or(Finding::IsError { is_whole: false })
     }
 
     /// A stream is sent on from the first thing that a client could keep.
