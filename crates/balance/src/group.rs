@@ -1,10 +1,11 @@
 //! The deployments that may serve one model name, and the pick among them.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use crate::budget::RetryBudget;
+use crate::candidate::Candidate;
 use crate::dice::Dice;
 use crate::fleet::{Books, DeploymentIndex, Fleet};
 use crate::health::{Availability, HealthRules, Peers, Role};
@@ -109,7 +110,7 @@ impl std::error::Error for Refusal {}
 /// Deployments that can answer the same requests.
 #[derive(Debug, Clone)]
 pub struct Group {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
 }
 
 #[derive(Debug)]
@@ -166,6 +167,11 @@ impl Group {
             }
             Look::Troubled => self.core.least_busy_in_trouble(&mut books, pick)?,
         };
+        Ok(self.lease(books, chosen, pick))
+    }
+
+    /// Counts a request on the member that was chosen.
+    pub(crate) fn lease(&self, mut books: MutexGuard<'_, Books>, chosen: usize, pick: &Pick<'_>) -> Lease {
         let deployment = self.core.members[chosen].deployment;
         debug_assert!(!pick.tried.contains(&deployment));
         let in_flight = books.take(deployment);
@@ -173,7 +179,7 @@ impl Group {
             !books.seat(deployment).calm && books.health(deployment).picked(pick.now, pick.even_resting);
         drop(books);
         let role = if probe { Role::Probe } else { Role::Plain };
-        Ok(Lease::new(Arc::clone(&self.core), chosen, in_flight, (pick.now, pick.dice, role)))
+        Lease::new(Arc::clone(&self.core), chosen, in_flight, (pick.now, pick.dice, role))
     }
 
     /// Whether one more retry is within the group's budget; if so, it is taken.
@@ -274,11 +280,22 @@ impl Core {
 
     /// The pick while some members rest, come back, or have failed.
     fn least_busy_in_trouble(&self, books: &mut Books, pick: &Pick<'_>) -> Result<usize, Refusal> {
-        let peers = self.load_of_peers(books, pick.now);
         let mut best = self.best(pick);
-        let mut resting = Resting::default();
-        // Somebody is there whom the request has been on.
-        let (mut somebody_open, mut somebody_out) = (false, false);
+        let unavailable = self.survey(books, pick, |candidate| {
+            best.see(candidate.member, candidate.order, candidate.is_full, candidate.load);
+        });
+        best.chosen.map_or_else(|| unavailable.instead(pick), Ok)
+    }
+
+    /// Tells of each member that this pick may choose, and then of the others.
+    pub(crate) fn survey(
+        &self,
+        books: &mut Books,
+        pick: &Pick<'_>,
+        mut see: impl FnMut(Candidate),
+    ) -> Unavailable {
+        let peers = self.load_of_peers(books, pick.now);
+        let mut unavailable = Unavailable::default();
         for (index, member) in self.members.iter().enumerate() {
             if !pick.allows_order(member.order) {
                 continue;
@@ -291,9 +308,9 @@ impl Core {
             let (is_full, load) = match health.availability(pick.now) {
                 closed @ (Availability::Closed(_) | Availability::Probed(_)) => {
                     if !pick.barred.contains(&member.deployment) {
-                        resting.see(index, closed, tried);
+                        unavailable.resting.see(index, closed, tried);
                     }
-                    somebody_out |= tried;
+                    unavailable.somebody_out |= tried;
                     continue;
                 }
                 Availability::Ready => (false, load(f64::from(in_flight), weight)),
@@ -305,19 +322,12 @@ impl Core {
                 }
             };
             books.set_calm(member.deployment, calm);
-            somebody_open = true;
+            unavailable.somebody_open = true;
             if !tried {
-                best.see(index, member.order, is_full, load);
+                see(Candidate { member: index, order: member.order, in_flight, weight, is_full, load });
             }
         }
-        match (best.chosen, resting.untried, resting.soonest) {
-            (Some(chosen), _, _) => Ok(chosen),
-            (None, Some((_, index)), _) if pick.even_resting => Ok(index),
-            (None, _, soonest) if somebody_open => Err(Refusal::AllTried { soonest }),
-            (None, _, Some(soonest)) => Err(Refusal::AllCooling { soonest }),
-            (None, _, None) if somebody_out => Err(Refusal::AllTried { soonest: None }),
-            (None, _, None) => Err(Refusal::Empty),
-        }
+        unavailable
     }
 
     /// Requests in flight for each unit of weight on the members that are open and not ramping.
@@ -355,6 +365,29 @@ impl Core {
 
     pub(crate) fn no_peers(&self) -> Peers {
         Peers { members: self.members.len(), resting: 0 }
+    }
+}
+
+/// The members that a pick cannot choose.
+#[derive(Default)]
+pub(crate) struct Unavailable {
+    resting: Resting,
+    /// Somebody could be picked, whether or not the request has been there.
+    somebody_open: bool,
+    /// Somebody rests whom the request has been on.
+    somebody_out: bool,
+}
+
+impl Unavailable {
+    /// What becomes of a pick that could choose nobody.
+    pub(crate) fn instead(&self, pick: &Pick<'_>) -> Result<usize, Refusal> {
+        match (self.resting.untried, self.resting.soonest) {
+            (Some((_, index)), _) if pick.even_resting => Ok(index),
+            (_, soonest) if self.somebody_open => Err(Refusal::AllTried { soonest }),
+            (_, Some(soonest)) => Err(Refusal::AllCooling { soonest }),
+            (_, None) if self.somebody_out => Err(Refusal::AllTried { soonest: None }),
+            (_, None) => Err(Refusal::Empty),
+        }
     }
 }
 

@@ -50,6 +50,7 @@
 //! ```
 
 mod budget;
+mod candidate;
 mod dice;
 mod error_class;
 mod fleet;
@@ -63,6 +64,7 @@ mod walk;
 mod window;
 
 pub use budget::{RetryBudget, RetryLedger};
+pub use candidate::Candidate;
 pub use error_class::{ByClass, ErrorClass};
 pub use fleet::{DeploymentIndex, Fleet};
 pub use group::{Group, GroupRules, Member, Pick, Refusal, TieBreak};

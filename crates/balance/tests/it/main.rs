@@ -5,6 +5,7 @@ mod model;
 mod request;
 mod virtual_load;
 
+mod candidates;
 mod every_history;
 mod every_trouble;
 mod every_walk;

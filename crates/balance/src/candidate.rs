@@ -1,0 +1,70 @@
+//! A choice of one's own: who may be picked, for a rule that is not least busy.
+
+use crate::group::{Group, Pick, Refusal};
+use crate::lease::Lease;
+
+/// A member that a pick may choose.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// Which of the group's members it is, as an index into [`Group::members`].
+    pub member: usize,
+    /// Its level.
+    pub order: i64,
+    /// Requests in flight on it, through whatever group.
+    pub in_flight: u32,
+    /// Its share of the group's work.
+    pub weight: f64,
+    /// Whether it has as many requests as it can take, as far as is known.
+    pub is_full: bool,
+    /// What least busy goes by: `(in flight + 1) / weight`, with recent failures added in. Lower is better.
+    pub load: f64,
+}
+
+impl Group {
+    /// Takes a lease on the candidate that `choose` names: shows, chooses and counts under one lock.
+    ///
+    /// The rules of [`Group::pick`] hold for who is a candidate: untried, not resting, of the lowest order, and
+    /// with a free place if anybody has one. `choose` gets at least one of them, in the members' order, and
+    /// returns a place in what it got.
+    ///
+    /// ```
+    /// use leastbusy_balance::{Fleet, Member, Pick, TieBreak, Weight};
+    ///
+    /// let fleet = Fleet::new();
+    /// let members = (0..3).map(|_| Member::new(fleet.deploy(), Weight::ONE)).collect();
+    /// let group = fleet.group(members, TieBreak::Random);
+    /// let lease = group.pick_by(&Pick::default(), |candidates| candidates.len() - 1).unwrap();
+    /// assert_eq!(lease.member(), 2);
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`] when there is no candidate.
+    ///
+    /// # Panics
+    ///
+    /// If `choose` returns a place that is not there.
+    pub fn pick_by(
+        &self,
+        pick: &Pick<'_>,
+        choose: impl FnOnce(&[Candidate]) -> usize,
+    ) -> Result<Lease, Refusal> {
+        let mut books = self.core.fleet.lock();
+        let mut candidates: Vec<Candidate> = Vec::with_capacity(self.members().len());
+        let unavailable = self.core.survey(&mut books, pick, |candidate| {
+            let class = (candidate.order, candidate.is_full);
+            let best = candidates.first().map_or(class, |best| (best.order, best.is_full));
+            if class < best {
+                candidates.clear();
+            }
+            if class <= best {
+                candidates.push(candidate);
+            }
+        });
+        let chosen = match candidates.is_empty() {
+            true => unavailable.instead(pick)?,
+            false => candidates[choose(&candidates)].member,
+        };
+        Ok(self.lease(books, chosen, pick))
+    }
+}

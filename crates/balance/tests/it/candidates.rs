@@ -1,0 +1,92 @@
+//! A choice of one's own sees those that least busy chooses from.
+
+use std::time::Duration;
+
+use leastbusy_balance::{Candidate, Fleet, Group, Lease, Member, Outcome, Pick, Refusal, TieBreak, Weight};
+use proptest::prelude::Rng;
+use proptest::test_runner::{RngAlgorithm, TestRng};
+
+const SEED: u8 = 11;
+
+/// Least busy told anew: the first of the candidates with the lowest load.
+fn first_least(candidates: &[Candidate]) -> usize {
+    let load = |place: &usize| candidates[*place].load;
+    (0..candidates.len()).min_by(|a, b| load(a).total_cmp(&load(b))).expect("it gets one at least")
+}
+
+fn group() -> Group {
+    let fleet = Fleet::new();
+    let members = (0..6).map(|number| Member {
+        order: i64::from(number == 5),
+        ..Member::new(fleet.deploy(), Weight::new(f64::from(1 + number % 3)).expect("more than 0"))
+    });
+    fleet.group(members.collect(), TieBreak::First)
+}
+
+/// Two groups that live through the same, one picked from by each way.
+#[test]
+fn the_least_of_the_candidates_is_whom_least_busy_picks_through_failures_rests_and_returns() {
+    type Way = fn(&Group, &Pick<'_>) -> Result<Lease, Refusal>;
+    let ways: [Way; 2] = [Group::pick, |group, pick| group.pick_by(pick, first_least)];
+    let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &[SEED; 32]);
+    let mut below = |bound: u64| random.next_u64() % bound;
+    let groups = [group(), group()];
+    let mut live: Vec<[Lease; 2]> = Vec::new();
+    let (mut picked, mut refused) = (0, 0);
+    let mut now = Duration::ZERO;
+    for _ in 0..20_000 {
+        now += Duration::from_millis(below(200));
+        let failing = now.as_secs() / 20 % 2 == 1;
+        if below(2) == 0 || live.is_empty() {
+            let dice = below(u64::MAX);
+            let tried: Vec<_> = groups[0]
+                .members()
+                .iter()
+                .map(|member| member.deployment)
+                .filter(|_| below(6) == 0)
+                .collect();
+            let pick = Pick { dice, now, tried: &tried, even_resting: below(12) == 0, ..Pick::default() };
+            let [a, b] = [0, 1].map(|way| ways[way](&groups[way], &pick));
+            match (a, b) {
+                (Ok(a), Ok(b)) => {
+                    assert_eq!((a.member(), a.is_probe()), (b.member(), b.is_probe()), "seed {SEED}");
+                    picked += 1;
+                    live.push([a, b]);
+                }
+                (a, b) => {
+                    assert_eq!(a.err(), b.err(), "seed {SEED}");
+                    refused += 1;
+                }
+            }
+        } else {
+            let at = below(live.len() as u64) as usize;
+            let outcome = match below(8) {
+                0..4 if failing => Outcome::ServerError,
+                4 if failing => Outcome::RateLimited { retry_after: None },
+                _ => Outcome::Success,
+            };
+            for lease in live.swap_remove(at) {
+                lease.end(outcome, now);
+            }
+        }
+    }
+    assert!(1000 < picked && 100 < refused, "{picked} picked, {refused} refused");
+}
+
+#[test]
+fn only_those_with_a_free_place_on_the_lowest_level_are_shown_while_there_are_any() {
+    let group = group();
+    let shown = |tried: &[usize]| {
+        let tried: Vec<_> = tried.iter().map(|member| group.members()[*member].deployment).collect();
+        let mut members = Vec::new();
+        let lease = group.pick_by(&Pick { tried: &tried, ..Pick::default() }, |candidates| {
+            members.extend(candidates.iter().map(|candidate| candidate.member));
+            0
+        });
+        lease.map(|_| members)
+    };
+    assert_eq!(shown(&[]), Ok(vec![0, 1, 2, 3, 4]));
+    assert_eq!(shown(&[0, 3]), Ok(vec![1, 2, 4]));
+    assert_eq!(shown(&[0, 1, 2, 3, 4]), Ok(vec![5]));
+    assert_eq!(shown(&[0, 1, 2, 3, 4, 5]), Err(Refusal::AllTried { soonest: None }));
+}
