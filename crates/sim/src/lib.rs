@@ -1,28 +1,53 @@
-//! Virtual time over the production heart: what a fleet would have done with the same arrivals.
+//! Virtual time over the production heart: what a fleet would do with a load.
 //!
 //! Whether one way of choosing is better than another cannot be seen on one machine by looking: arrivals
-//! and sizes differ from run to run, and luck is larger than most differences. Here the same jobs are
+//! and sizes differ from run to run, and luck is larger than most differences. Here the same requests are
 //! replayed as often as wanted, in microseconds each, with only the choice changed. Least busy is not
-//! modelled: every choice and every count goes through [`leastbusy_balance::Group`] and its leases.
+//! modelled: every choice, count, rest, ramp and retry goes through [`leastbusy_balance`].
 //!
 //! ```
-//! use std::time::Duration;
-//! use leastbusy_sim::{Chooser, Engine, Job, replay};
+//! use leastbusy_sim::{Arrivals, Engine, Measure, Metric, Policy, Scenario, Sizes, Statistic, Workload};
 //!
-//! // Three jobs of one second arrive together; one engine has two slots, the other one.
-//! let jobs = [Job { arrival: Duration::ZERO, size: 1.0 }; 3];
-//! let engines = [Engine::new(2, 1.0), Engine::new(1, 1.0)];
-//! let report = replay(&jobs, &engines, Chooser::LeastBusy, 1);
-//! assert_eq!(report.responses.largest(), Duration::from_secs(1));
-//! assert_eq!(report.largest_in_flight, [2, 1]);
+//! // Four deployments of two slots at 80 % load; an answer takes a second on average.
+//! let engines = (0..4).map(|number| Engine::new(format!("vllm-{number}"), 2, 50.0)).collect();
+//! let workload = Workload::Drawn {
+//!     arrivals: Arrivals::Poisson { per_second: 0.8 * 4.0 * 2.0 },
+//!     prompt_tokens: Sizes::Fixed(0.0),
+//!     output_tokens: Sizes::Lognormal { mean: 50.0, sigma: 1.2 },
+//!     requests: 10_000,
+//! };
+//! let scenario = Scenario::new(engines, workload);
+//! let p99_wait = Metric::Of(Measure::Wait, Statistic::PerMille(990));
+//! let [random, least_busy] =
+//!     [Policy::Random, Policy::LeastBusy].map(|policy| p99_wait.of(&scenario.run(policy, 1)));
+//! assert!(least_busy < 0.5 * random);
 //! ```
 
+mod clock;
+mod comparison;
 mod dice;
 mod engine;
-mod replay;
+mod estimate;
+mod gateway;
+mod metric;
+mod policy;
+mod report;
+mod rules;
+mod scenario;
+mod slab;
 mod times;
+mod workload;
+mod world;
 
+pub use comparison::{CURVE_POINTS, Comparison, Row, Summary, curve_share};
 pub use dice::Dice;
-pub use engine::{Engine, Job};
-pub use replay::{Chooser, Report, replay};
-pub use times::Times;
+pub use engine::{Engine, Episode, Trouble, WarmUp};
+pub use estimate::Estimate;
+pub use metric::{Measure, Metric, Statistic};
+pub use policy::Policy;
+pub use report::{Report, Span, Timeline};
+pub use rules::Rules;
+pub use scenario::Scenario;
+pub use times::{Measurement, Sorted, Times};
+pub use workload::{Arrivals, Job, Sizes, Workload};
+pub use world::Run;

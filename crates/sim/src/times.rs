@@ -1,12 +1,54 @@
-//! Many times, and the questions asked of them.
+//! Many measurements, and the questions asked of them.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
-/// A collection of times, such as the waits of all requests; sorted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Times(Vec<Duration>);
+/// Many times, such as the waits of all requests.
+pub type Times = Sorted<Duration>;
 
-impl Times {
+/// A collection of measurements, sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sorted<T>(Vec<T>);
+
+/// What can be sorted and averaged.
+pub trait Measurement: Copy + Default {
+    /// Their order.
+    fn order(&self, other: &Self) -> Ordering;
+    /// As a number.
+    fn number(self) -> f64;
+    /// The measurement nearest to a number.
+    fn from_number(number: f64) -> Self;
+}
+
+impl Measurement for Duration {
+    fn order(&self, other: &Self) -> Ordering {
+        self.cmp(other)
+    }
+
+    fn number(self) -> f64 {
+        self.as_secs_f64()
+    }
+
+    fn from_number(number: f64) -> Self {
+        Self::from_secs_f64(number)
+    }
+}
+
+impl Measurement for f64 {
+    fn order(&self, other: &Self) -> Ordering {
+        self.total_cmp(other)
+    }
+
+    fn number(self) -> f64 {
+        self
+    }
+
+    fn from_number(number: f64) -> Self {
+        number
+    }
+}
+
+impl<T: Measurement> Sorted<T> {
     /// Their number.
     #[must_use]
     pub fn count(&self) -> usize {
@@ -15,39 +57,42 @@ impl Times {
 
     /// Their mean; 0 when there are none.
     #[must_use]
-    pub fn mean(&self) -> Duration {
+    pub fn mean(&self) -> T {
         let count = self.0.len().max(1) as f64;
-        Duration::from_secs_f64(self.0.iter().map(Duration::as_secs_f64).sum::<f64>() / count)
+        T::from_number(self.0.iter().map(|one| one.number()).sum::<f64>() / count)
     }
 
-    /// The smallest time that at least this share (0 to 1) of them does not exceed; 0 when there are none.
+    /// The smallest one that at least this share (0 to 1) of them does not exceed; 0 when there are none.
     ///
-    /// Always one of the times themselves (nearest rank), never a value between two.
+    /// Always one of the measurements themselves (nearest rank), never a value between two.
     #[must_use]
-    pub fn quantile(&self, share: f64) -> Duration {
+    pub fn quantile(&self, share: f64) -> T {
         let rank = (share * self.0.len() as f64).ceil() as usize;
         let last = self.0.len().saturating_sub(1);
-        self.0.get(rank.saturating_sub(1).min(last)).copied().unwrap_or(Duration::ZERO)
+        self.0.get(rank.saturating_sub(1).min(last)).copied().unwrap_or_default()
     }
 
     /// The largest; 0 when there are none.
     #[must_use]
-    pub fn largest(&self) -> Duration {
-        self.0.last().copied().unwrap_or(Duration::ZERO)
+    pub fn largest(&self) -> T {
+        self.0.last().copied().unwrap_or_default()
     }
 
-    /// All times of several collections in one.
+    /// All of several collections in one.
     #[must_use]
-    pub fn pooled<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self {
-        all.into_iter().flat_map(|times| times.0.iter().copied()).collect()
+    pub fn pooled<'a>(all: impl IntoIterator<Item = &'a Self>) -> Self
+    where
+        T: 'a,
+    {
+        all.into_iter().flat_map(|sorted| sorted.0.iter().copied()).collect()
     }
 }
 
-impl FromIterator<Duration> for Times {
-    fn from_iter<I: IntoIterator<Item = Duration>>(times: I) -> Self {
-        let mut times: Vec<Duration> = times.into_iter().collect();
-        times.sort_unstable();
-        Self(times)
+impl<T: Measurement> FromIterator<T> for Sorted<T> {
+    fn from_iter<I: IntoIterator<Item = T>>(all: I) -> Self {
+        let mut all: Vec<T> = all.into_iter().collect();
+        all.sort_unstable_by(T::order);
+        Self(all)
     }
 }
 

@@ -37,8 +37,10 @@ impl Spec {
 
     /// The same engine in virtual time; jobs are measured in tokens after the first.
     pub(super) fn in_virtual_time(&self) -> leastbusy_sim::Engine {
-        leastbusy_sim::Engine::new(self.engine.slots, self.engine.tokens_per_second)
-            .with_setup(self.engine.first_token_time)
+        leastbusy_sim::Engine {
+            first_token_time: self.engine.first_token_time,
+            ..leastbusy_sim::Engine::new(self.name, self.engine.slots, self.engine.tokens_per_second)
+        }
     }
 }
 

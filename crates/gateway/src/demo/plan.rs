@@ -58,6 +58,6 @@ fn stream(mut arrivals: Vec<Duration>, rate: f64) -> Vec<Planned> {
 impl Planned {
     /// The same request in virtual time: the first token is the engine's setup, the others are its work.
     pub(super) fn in_virtual_time(&self) -> Job {
-        Job { arrival: self.arrival, size: f64::from(self.tokens - 1) }
+        Job { arrival: self.arrival, prompt_tokens: 0.0, output_tokens: f64::from(self.tokens - 1) }
     }
 }

@@ -4,10 +4,10 @@ use std::fmt;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use leastbusy_sim::{Chooser, Job, Times, replay};
+use leastbusy_sim::{Policy, Scenario, Times, Workload};
 use owo_colors::OwoColorize;
 
-use super::fleet::FLEET;
+use super::fleet::{FLEET, Spec};
 use super::load::Measured;
 use super::plan::Planned;
 
@@ -62,8 +62,8 @@ pub(super) fn write(
             responses: measured.responses.clone(),
             largest_in_flight: largest_in_flight.iter().map(|count| *count as f64).collect(),
         },
-        computed("least busy", Chooser::LeastBusy, plan),
-        computed("random", Chooser::Random, plan),
+        computed("least busy", Policy::LeastBusy, plan),
+        computed("random", Policy::Random, plan),
     ];
     writeln!(out)?;
     write_times(out, &columns)?;
@@ -76,10 +76,9 @@ pub(super) fn write(
     writeln!(out, "random:   each deployment with a chance in proportion to its weight.")
 }
 
-fn computed(name: &'static str, chooser: Chooser, plan: &[Planned]) -> Column {
-    let jobs: Vec<Job> = plan.iter().map(Planned::in_virtual_time).collect();
-    let engines = FLEET.each_ref().map(|spec| spec.in_virtual_time());
-    let reports: Vec<_> = (0..REPLAYS).map(|seed| replay(&jobs, &engines, chooser, seed)).collect();
+fn computed(name: &'static str, policy: Policy, plan: &[Planned]) -> Column {
+    let scenario = in_virtual_time(plan);
+    let reports: Vec<_> = (0..REPLAYS).map(|seed| scenario.run(policy, seed)).collect();
     let mean_largest = |engine: usize| {
         let sum: u32 = reports.iter().map(|report| report.largest_in_flight[engine]).sum();
         f64::from(sum) / REPLAYS as f64
@@ -91,6 +90,13 @@ fn computed(name: &'static str, chooser: Chooser, plan: &[Planned]) -> Column {
         responses: Times::pooled(reports.iter().map(|report| &report.responses)),
         largest_in_flight: (0..FLEET.len()).map(mean_largest).collect(),
     }
+}
+
+/// The same fleet and load in virtual time, every request counted.
+fn in_virtual_time(plan: &[Planned]) -> Scenario {
+    let engines = FLEET.iter().map(Spec::in_virtual_time).collect();
+    let jobs = plan.iter().map(Planned::in_virtual_time).collect();
+    Scenario { uncounted: 0.0, ..Scenario::new(engines, Workload::Trace(jobs)) }
 }
 
 fn write_times(out: &mut impl Write, columns: &[Column]) -> io::Result<()> {

@@ -1,16 +1,14 @@
 use std::collections::BTreeMap;
 
 use anstream::adapter::strip_str;
-use leastbusy_sim::{Chooser, Report, Times};
+use leastbusy_sim::{Policy, Report, Times};
 
-use super::{computed, write};
-use crate::demo::fleet::FLEET;
+use super::{computed, in_virtual_time, write};
 use crate::demo::load::Measured;
 use crate::demo::plan::plan;
 
 fn replayed() -> Report {
-    let jobs: Vec<_> = plan().iter().map(|planned| planned.in_virtual_time()).collect();
-    leastbusy_sim::replay(&jobs, &FLEET.each_ref().map(|spec| spec.in_virtual_time()), Chooser::LeastBusy, 1)
+    in_virtual_time(&plan()).run(Policy::LeastBusy, 1)
 }
 
 fn written(measured: &Measured) -> String {
@@ -54,7 +52,7 @@ fn failures_are_counted_by_reason() {
 fn random_choice_is_worse_for_the_slow_tail_and_for_the_mean() {
     let plan = plan();
     let (least_busy, random) =
-        (computed("least busy", Chooser::LeastBusy, &plan), computed("random", Chooser::Random, &plan));
+        (computed("least busy", Policy::LeastBusy, &plan), computed("random", Policy::Random, &plan));
     assert!(1.2 * least_busy.first_tokens.mean().as_secs_f64() < random.first_tokens.mean().as_secs_f64());
     let p99 = |times: &Times| times.quantile(0.99).as_secs_f64();
     assert!(1.5 * p99(&least_busy.first_tokens) < p99(&random.first_tokens));

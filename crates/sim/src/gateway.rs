@@ -1,0 +1,158 @@
+//! The gateway of a run: the production group, and what the other ways of choosing remember.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use leastbusy_balance::{Candidate, Fleet, Group, Lease, Member, Pick, Refusal};
+
+use crate::clock::Moment;
+use crate::{Dice, Engine, Policy, Rules};
+
+/// One instance of the gateway.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    group: Group,
+    dice: Dice,
+    choice: Choice,
+}
+
+/// What a way of choosing remembers.
+#[derive(Debug)]
+enum Choice {
+    Random,
+    RoundRobin { credit: Vec<f64> },
+    StaleFirst(Stale),
+    TwoChoices,
+    LeastBusy,
+}
+
+impl Gateway {
+    pub(crate) fn new(engines: &[Engine], rules: &Rules, policy: Policy, seed: u64) -> Self {
+        let fleet = Fleet::new();
+        let health = Arc::new(rules.health.clone());
+        let members = engines.iter().map(|engine| Member {
+            order: engine.order,
+            rules: Arc::clone(&health),
+            ..Member::new(fleet.deploy(), engine.weight)
+        });
+        Self {
+            group: fleet.group(members.collect(), rules.group),
+            dice: Dice::new(seed),
+            choice: match policy {
+                Policy::Random => Choice::Random,
+                Policy::RoundRobin => Choice::RoundRobin { credit: vec![0.0; engines.len()] },
+                Policy::StaleFirst { age } => Choice::StaleFirst(Stale::new(engines.len(), age)),
+                Policy::TwoChoices => Choice::TwoChoices,
+                Policy::LeastBusy | Policy::CentralQueue => Choice::LeastBusy,
+            },
+        }
+    }
+
+    pub(crate) fn pick(&mut self, now: Moment, pick: Pick<'_>) -> Result<Lease, Refusal> {
+        let pick = Pick { dice: self.dice.roll(), now: now.since_start(), ..pick };
+        let dice = &mut self.dice;
+        let lease = match &mut self.choice {
+            Choice::LeastBusy => self.group.pick(&pick),
+            Choice::Random => self.group.pick_by(&pick, |candidates| by_weight(candidates, dice)),
+            Choice::TwoChoices => self.group.pick_by(&pick, |candidates| of_two(candidates, dice)),
+            Choice::RoundRobin { credit } => {
+                self.group.pick_by(&pick, |candidates| next_in_turn(candidates, credit))
+            }
+            Choice::StaleFirst(stale) => {
+                self.group.pick_by(&pick, |candidates| stale.first(candidates, now, dice))
+            }
+        }?;
+        self.note(now, lease.member(), 1);
+        Ok(lease)
+    }
+
+    /// A lease of this member has ended.
+    pub(crate) fn ended(&mut self, now: Moment, member: usize) {
+        self.note(now, member, -1);
+    }
+
+    pub(crate) fn may_retry(&self, now: Moment) -> bool {
+        self.group.may_retry(now.since_start())
+    }
+
+    pub(crate) fn roll(&mut self) -> u64 {
+        self.dice.roll()
+    }
+
+    fn note(&mut self, now: Moment, member: usize, change: i64) {
+        if let Choice::StaleFirst(stale) = &mut self.choice {
+            stale.unseen.push_back((now.after(stale.age), member, change));
+        }
+    }
+}
+
+fn by_weight(candidates: &[Candidate], dice: &mut Dice) -> usize {
+    let total: f64 = candidates.iter().map(|candidate| candidate.weight).sum();
+    let mut point = dice.uniform() * total;
+    for (place, candidate) in candidates.iter().enumerate() {
+        point -= candidate.weight;
+        if point < 0.0 {
+            return place;
+        }
+    }
+    // Rounding may leave the last one's chance a little short.
+    candidates.len() - 1
+}
+
+fn of_two(candidates: &[Candidate], dice: &mut Dice) -> usize {
+    if candidates.len() == 1 {
+        return 0;
+    }
+    let first = below(candidates.len(), dice);
+    let second = (first + 1 + below(candidates.len() - 1, dice)) % candidates.len();
+    if candidates[second].load < candidates[first].load { second } else { first }
+}
+
+fn next_in_turn(candidates: &[Candidate], credit: &mut [f64]) -> usize {
+    let total: f64 = candidates.iter().map(|candidate| candidate.weight).sum();
+    for candidate in candidates {
+        credit[candidate.member] += candidate.weight;
+    }
+    let mut next = 0;
+    for (place, candidate) in candidates.iter().enumerate() {
+        if credit[candidates[next].member] < credit[candidate.member] {
+            next = place;
+        }
+    }
+    credit[candidates[next].member] -= total;
+    next
+}
+
+fn below(bound: usize, dice: &mut Dice) -> usize {
+    (dice.uniform() * bound as f64) as usize
+}
+
+/// Counts as they were a little while ago.
+#[derive(Debug)]
+struct Stale {
+    age: Duration,
+    counts: Vec<i64>,
+    /// Changes that are not seen yet, with the moment at which they are.
+    unseen: VecDeque<(Moment, usize, i64)>,
+}
+
+impl Stale {
+    fn new(members: usize, age: Duration) -> Self {
+        Self { age, counts: vec![0; members], unseen: VecDeque::new() }
+    }
+
+    fn first(&mut self, candidates: &[Candidate], now: Moment, dice: &mut Dice) -> usize {
+        while let Some(&(seen, member, change)) = self.unseen.front()
+            && seen <= now
+        {
+            self.unseen.pop_front();
+            self.counts[member] += change;
+        }
+        let least = (0..self.counts.len()).min_by_key(|member| self.counts[*member]);
+        candidates
+            .iter()
+            .position(|candidate| Some(candidate.member) == least)
+            .unwrap_or_else(|| below(candidates.len(), dice))
+    }
+}

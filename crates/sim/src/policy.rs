@@ -1,0 +1,72 @@
+//! Ways of choosing a deployment.
+
+use std::time::Duration;
+
+/// How the deployment for an attempt is chosen.
+///
+/// All but the last choose among those that are untried and not resting, by the production code, and take
+/// their leases from it; retries, rests and returns are the same for all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Policy {
+    /// Each with a chance in proportion to its weight (LiteLLM's `simple-shuffle`).
+    Random,
+    /// One after the other, as often as their weights say (nginx's smooth round robin).
+    RoundRobin,
+    /// The first with the fewest requests, by counts that are a little old (LiteLLM's `least-busy`). Where that
+    /// one rests or was tried, any of the others, as LiteLLM does.
+    StaleFirst {
+        /// How old the counts are.
+        age: Duration,
+    },
+    /// The less busy of two drawn at random.
+    TwoChoices,
+    /// The least busy: the production pick.
+    LeastBusy,
+    /// No choice at all: one queue before all, whose head goes to whoever is free first, the fastest if there are
+    /// several. What no gateway can beat that does not know how long answers will be. Nothing fails here.
+    CentralQueue,
+}
+
+impl Policy {
+    /// All of them, from the worst to the bound.
+    pub const ALL: [Self; 6] = [
+        Self::Random,
+        Self::RoundRobin,
+        Self::StaleFirst { age: Duration::from_millis(10) },
+        Self::TwoChoices,
+        Self::LeastBusy,
+        Self::CentralQueue,
+    ];
+
+    /// Its name where a user writes it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Random => "random",
+            Self::RoundRobin => "round-robin",
+            Self::StaleFirst { .. } => "stale-first",
+            Self::TwoChoices => "two-choices",
+            Self::LeastBusy => "least-busy",
+            Self::CentralQueue => "central-queue",
+        }
+    }
+
+    /// What it is, in a few words.
+    #[must_use]
+    pub fn told(self) -> &'static str {
+        match self {
+            Self::Random => "each by its weight's chance (LiteLLM's simple-shuffle)",
+            Self::RoundRobin => "one after the other",
+            Self::StaleFirst { .. } => "the first with the lowest count 10 ms ago (LiteLLM's least-busy)",
+            Self::TwoChoices => "the less busy of two at random",
+            Self::LeastBusy => "the least busy, counted in the same step: leastbusy",
+            Self::CentralQueue => "one queue before all deployments: the bound",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|policy| policy.name() == name)
+    }
+}

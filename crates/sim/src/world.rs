@@ -1,0 +1,442 @@
+//! One run: everything that changes while virtual time goes on, event by event.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use leastbusy_balance::{FailedAttempt, Lease, Limits, NoPick, Outcome, Phase, Pick, Refusal, Step, Walk};
+
+use crate::clock::Moment;
+use crate::engine::machine::Machine;
+use crate::gateway::Gateway;
+use crate::rules::OneGroup;
+use crate::slab::{Key, Slab};
+use crate::{Dice, Engine, Job, Policy, Report, Rules, Trouble};
+
+mod central;
+mod event;
+mod tally;
+
+use event::{Entry, Event};
+use tally::{Answered, Tally};
+
+/// The only target of a run's requests.
+const GROUP: usize = 0;
+/// What a refusal takes on its way over a network.
+const REFUSAL: Duration = Duration::from_millis(1);
+
+/// What one run is given besides the jobs.
+#[derive(Debug, Clone, Copy)]
+pub struct Run<'a> {
+    /// The deployments.
+    pub engines: &'a [Engine],
+    /// What the gateway is told.
+    pub rules: &'a Rules,
+    /// How it chooses.
+    pub policy: Policy,
+    /// What its dice and the deployments' are seeded with.
+    pub seed: u64,
+    /// Requests at the beginning that are not counted, because they find empty queues.
+    pub uncounted: usize,
+    /// The length of the spans of a [`Timeline`](crate::Timeline); `None` for none.
+    pub span: Option<Duration>,
+}
+
+impl Run<'_> {
+    /// Runs the jobs, which stand by arrival, through the engines; the same seed gives the same report.
+    ///
+    /// # Panics
+    ///
+    /// If there are jobs but no engines.
+    #[must_use]
+    pub fn report(&self, jobs: &[Job]) -> Report {
+        assert!(jobs.is_empty() || !self.engines.is_empty(), "jobs need an engine");
+        let mut world = World::new(self, jobs.len());
+        for (number, job) in jobs.iter().enumerate() {
+            // An end at the same moment comes first: its place is free for the job that arrives.
+            world.run_until(job.arrival.into());
+            world.arrive(number, *job);
+        }
+        world.is_closing = true;
+        world.run_until(Moment::NEVER);
+        world.give_up_the_hanging();
+        world.tally.report()
+    }
+}
+
+/// A request on its way.
+#[derive(Debug)]
+struct Request {
+    number: usize,
+    job: Job,
+    walk: Walk,
+}
+
+/// An attempt of a request on one deployment.
+#[derive(Debug)]
+struct Visit {
+    request: Key,
+    job: Job,
+    machine: usize,
+    lease: Option<Lease>,
+    stage: Stage,
+    /// Numbers the visits.
+    number: u64,
+}
+
+/// How far an attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It fails, or hangs.
+    InVain,
+    Waiting,
+    /// In a slot, before its first token.
+    Started(Moment),
+    Answering {
+        started: Moment,
+        first_token: Moment,
+    },
+}
+
+struct World<'a> {
+    now: Moment,
+    events: BinaryHeap<Reverse<Entry>>,
+    machines: Vec<Machine<'a>>,
+    requests: Slab<Request>,
+    visits: Slab<Visit>,
+    /// Visits and events so far.
+    numbers: u64,
+    gateway: Gateway,
+    directions: OneGroup<'a>,
+    /// The one queue before all, under [`Policy::CentralQueue`].
+    central: Option<VecDeque<Key>>,
+    /// What the deployments roll.
+    dice: Dice,
+    tally: Tally<'a>,
+    /// Nobody else will come.
+    is_closing: bool,
+}
+
+impl<'a> World<'a> {
+    fn new(run: &Run<'a>, requests: usize) -> Self {
+        let mut seeds = Dice::new(run.seed);
+        let mut world = Self {
+            now: Moment::START,
+            events: BinaryHeap::new(),
+            machines: run.engines.iter().map(Machine::new).collect(),
+            requests: Slab::new(),
+            visits: Slab::new(),
+            numbers: 0,
+            gateway: Gateway::new(run.engines, run.rules, run.policy, seeds.roll()),
+            directions: OneGroup {
+                rules: run.rules,
+                highest_order: run.engines.iter().map(|engine| engine.order).max().unwrap_or(0),
+            },
+            central: (run.policy == Policy::CentralQueue).then(VecDeque::new),
+            dice: Dice::new(seeds.roll()),
+            tally: Tally::new(run.engines, requests, run.uncounted, run.span),
+            is_closing: false,
+        };
+        for (machine, engine) in run.engines.iter().enumerate() {
+            for turn in engine.turns() {
+                world.at(turn, Event::Turn(machine));
+            }
+        }
+        if let Some(end) = world.tally.first_span_end() {
+            world.at(end, Event::SpanEnds);
+        }
+        world
+    }
+
+    fn at(&mut self, at: Moment, event: Event) {
+        self.numbers += 1;
+        self.events.push(Reverse(Entry { at, number: self.numbers, event }));
+    }
+
+    fn run_until(&mut self, until: Moment) {
+        while let Some(Reverse(next)) = self.events.peek()
+            && next.at <= until
+        {
+            let Some(Reverse(Entry { at, event, .. })) = self.events.pop() else { return };
+            self.now = at;
+            self.happen(event);
+        }
+        self.now = until;
+    }
+
+    fn happen(&mut self, event: Event) {
+        match event {
+            Event::FirstToken(visit) => self.first_token(visit),
+            Event::Whole(machine, announcement) => self.whole(machine, announcement),
+            Event::Fails(visit, outcome) => self.fail(visit, outcome),
+            Event::Waited(request) => {
+                let now = self.now.since_start();
+                if let Some(walking) = self.requests.get(request) {
+                    let step = walking.walk.waited(now);
+                    self.go(request, step);
+                }
+            }
+            Event::Turn(machine) => self.turn(machine),
+            Event::SpanEnds => {
+                let next = self.tally.span_ends(&self.machines);
+                // The last span is the one in which the last request came.
+                if let (Some(next), false) = (next, self.is_closing) {
+                    self.at(next, Event::SpanEnds);
+                }
+            }
+        }
+    }
+
+    fn arrive(&mut self, number: usize, job: Job) {
+        self.tally.arrived(number, &job, &self.machines);
+        let rules = self.directions.rules;
+        let deadline = rules.request_timeout.map_or(Duration::MAX, |time| job.arrival.saturating_add(time));
+        let mut walk = Walk::new(GROUP, Limits { deadline, ..rules.walk });
+        let first = walk.start(job.arrival);
+        let request = self.requests.add(Request { number, job, walk });
+        match &mut self.central {
+            Some(queue) => {
+                queue.push_back(request);
+                self.serve_the_queue();
+            }
+            None => self.go(request, first),
+        }
+    }
+
+    /// Does what a request's walk says until there is something to wait for.
+    fn go(&mut self, request: Key, mut step: Step) {
+        let now = self.now.since_start();
+        loop {
+            let Some(walking) = self.requests.get(request) else { return };
+            let walk = &mut walking.walk;
+            match step {
+                Step::Pick(ask) => {
+                    let pick = Pick {
+                        tried: walk.tried(),
+                        barred: walk.barred(),
+                        above_order: ask.above_order,
+                        even_resting: ask.force,
+                        ..Pick::default()
+                    };
+                    match self.gateway.pick(self.now, pick) {
+                        Ok(lease) => return self.begin(request, lease),
+                        Err(refusal) => {
+                            let dice = self.gateway.roll();
+                            step = walk.refused(no_pick(refusal), now, dice, &self.directions);
+                        }
+                    }
+                }
+                Step::Wait(time) => return self.at(self.now.after(time), Event::Waited(request)),
+                Step::GiveUp(_) => {
+                    self.tally.failed(walking.number, &walking.job);
+                    self.requests.take(request);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// An attempt begins, by the lease's deployment.
+    fn begin(&mut self, request: Key, lease: Lease) {
+        let Some(walking) = self.requests.get(request) else { return };
+        let (job, machine) = (walking.job, lease.member());
+        let (number, is_retry) = (walking.number, !walking.walk.tried().is_empty());
+        let at_once = lease.in_flight_at_pick();
+        self.tally.begun(number, machine, self.now, at_once, is_retry);
+        let rules = self.directions.rules;
+        let first_token_by = rules.first_token_timeout.map(|time| self.now.after(time));
+        let whole_by = rules.request_timeout.map(|time| Moment::from(job.arrival).after(time));
+
+        let visit = self.add_visit(request, job, machine, Some(lease));
+        for (by, phase) in [(first_token_by, Phase::FirstByte), (whole_by, Phase::Total)] {
+            if let Some(by) = by {
+                self.at(by, Event::Fails(visit, Outcome::Timeout(phase)));
+            }
+        }
+        match self.refusal(machine) {
+            None => self.enter(visit, machine, job),
+            Some(None) => {}
+            Some(Some((after, outcome))) => self.at(self.now.after(after), Event::Fails(visit, outcome)),
+        }
+    }
+
+    fn add_visit(&mut self, request: Key, job: Job, machine: usize, lease: Option<Lease>) -> Key {
+        self.machines[machine].open += 1;
+        self.numbers += 1;
+        self.visits.add(Visit { request, job, machine, lease, stage: Stage::InVain, number: self.numbers })
+    }
+
+    /// How a machine fails the request that comes now, if it does; the inner `None` when it never answers.
+    fn refusal(&mut self, machine: usize) -> Option<Option<(Duration, Outcome)>> {
+        let at = &self.machines[machine];
+        let is_full = at.engine.requests_max.is_some_and(|most| most as usize <= at.held());
+        match at.engine.trouble_at(self.now) {
+            Some(Trouble::Down) => Some(Some((REFUSAL, Outcome::ConnectionFailed))),
+            Some(Trouble::RateLimits { retry_after }) => {
+                Some(Some((REFUSAL, Outcome::RateLimited { retry_after })))
+            }
+            Some(Trouble::Fails { share, after }) if self.dice.uniform() < share => {
+                Some(Some((after, Outcome::ServerError)))
+            }
+            Some(Trouble::Hangs { share }) if self.dice.uniform() < share => Some(None),
+            _ if is_full => Some(Some((REFUSAL, Outcome::RateLimited { retry_after: None }))),
+            _ => None,
+        }
+    }
+
+    /// A visit takes its place in a machine's line.
+    fn enter(&mut self, visit: Key, machine: usize, job: Job) {
+        if let Some(entering) = self.visits.get(visit) {
+            entering.stage = Stage::Waiting;
+        }
+        self.machines[machine].wait(visit, job);
+        self.serve(machine);
+    }
+
+    /// A machine gives its free slots to those who wait.
+    fn serve(&mut self, machine: usize) {
+        while let Some((visit, first_token)) = self.machines[machine].start_next(self.now) {
+            if let Some(starting) = self.visits.get(visit) {
+                starting.stage = Stage::Started(self.now);
+            }
+            if first_token == self.now {
+                self.first_token(visit);
+            } else {
+                self.at(first_token, Event::FirstToken(visit));
+            }
+        }
+    }
+
+    fn first_token(&mut self, visit: Key) {
+        let now = self.now;
+        let Some(answering) = self.visits.get(visit) else { return };
+        let Stage::Started(started) = answering.stage else { return };
+        answering.stage = Stage::Answering { started, first_token: now };
+        if let Some(lease) = &mut answering.lease {
+            lease.answered(now.since_start());
+        }
+        let (machine, number) = (answering.machine, answering.number);
+        let at = &mut self.machines[machine];
+        let seconds = answering.job.output_tokens / at.engine.tokens_per_second;
+        at.decode.begin(now.seconds(), seconds, number, visit);
+        self.announce(machine);
+    }
+
+    fn announce(&mut self, machine: usize) {
+        if let Some((end, announcement)) = self.machines[machine].next_end() {
+            // Rounding to nanoseconds must not lead back in time.
+            self.at(end.max(self.now), Event::Whole(machine, announcement));
+        }
+    }
+
+    fn whole(&mut self, machine: usize, announcement: u32) {
+        let at = &mut self.machines[machine];
+        if !at.has_come(announcement) {
+            return;
+        }
+        let Some(visit) = at.decode.end(self.now.seconds()) else { return };
+        if let Some(Visit { request, job, lease, stage, .. }) = self.visits.take(visit) {
+            let at = &mut self.machines[machine];
+            at.decode.left();
+            at.give_back(&job);
+            at.open -= 1;
+            if let Some(lease) = lease {
+                self.gateway.ended(self.now, machine);
+                lease.end(Outcome::Success, self.now.since_start());
+            }
+            if let (Stage::Answering { started, first_token }, Some(done)) =
+                (stage, self.requests.take(request))
+            {
+                let times = Answered { started, first_token, ended: self.now };
+                self.tally.answered(done.number, &job, machine, times);
+            }
+            self.serve(machine);
+            self.serve_the_queue();
+        }
+        self.announce(machine);
+    }
+
+    /// An attempt fails, unless it has ended; a first token that came in time has nothing to fear from its limit.
+    fn fail(&mut self, visit: Key, outcome: Outcome) {
+        let is_too_late = |visit: &Visit| {
+            outcome == Outcome::Timeout(Phase::FirstByte) && matches!(visit.stage, Stage::Answering { .. })
+        };
+        if self.visits.get(visit).is_none_or(|failing| is_too_late(failing)) {
+            return;
+        }
+        let Some(failed) = self.visits.take(visit) else { return };
+        let machine = failed.machine;
+        let at = &mut self.machines[machine];
+        match failed.stage {
+            Stage::InVain => {}
+            Stage::Waiting => at.stop_waiting(visit),
+            Stage::Started(_) => at.give_back(&failed.job),
+            Stage::Answering { .. } => {
+                at.give_back(&failed.job);
+                at.decode.give_up(self.now.seconds());
+            }
+        }
+        self.serve(machine);
+        self.announce(machine);
+        self.go_on(failed, outcome);
+    }
+
+    /// What becomes of a request whose attempt has left its machine.
+    fn go_on(&mut self, failed: Visit, outcome: Outcome) {
+        let Visit { request, machine, lease, stage, .. } = failed;
+        self.machines[machine].open -= 1;
+        let Some(lease) = lease else { return };
+        let now = self.now.since_start();
+        let attempt = FailedAttempt { deployment: lease.deployment(), order: lease.order(), outcome };
+        self.gateway.ended(self.now, machine);
+        lease.end(outcome, now);
+        let dice = self.gateway.roll();
+        let Some(walking) = self.requests.get(request) else { return };
+        if self.directions.rules.streams && matches!(stage, Stage::Answering { .. }) {
+            self.tally.failed(walking.number, &walking.job);
+            self.requests.take(request);
+            return;
+        }
+        let may_retry = || self.gateway.may_retry(self.now);
+        let step = walking.walk.failed(attempt, now, dice, may_retry, &self.directions);
+        self.go(request, step);
+    }
+
+    /// Requests that no time limit ends get an error when everybody else has gone.
+    fn give_up_the_hanging(&mut self) {
+        for request in self.requests.keys(|_| true) {
+            if let Some(hanging) = self.requests.take(request) {
+                self.tally.failed(hanging.number, &hanging.job);
+            }
+        }
+    }
+
+    /// A machine's trouble begins or ends, or its speed changes.
+    fn turn(&mut self, machine: usize) {
+        let at = &mut self.machines[machine];
+        if at.engine.trouble_at(self.now) == Some(Trouble::Down) && self.central.is_none() {
+            let lost = self.visits.keys(|visit| visit.machine == machine && visit.stage != Stage::InVain);
+            at.restart();
+            let lost: Vec<_> = lost.into_iter().filter_map(|visit| self.visits.take(visit)).collect();
+            for visit in lost {
+                let outcome = match visit.stage {
+                    Stage::Answering { .. } => Outcome::BrokenAnswer,
+                    Stage::InVain | Stage::Waiting | Stage::Started(_) => Outcome::ConnectionFailed,
+                };
+                self.go_on(visit, outcome);
+            }
+        }
+        let at = &mut self.machines[machine];
+        at.decode.set_speed(self.now.seconds(), at.engine.speed_at(self.now));
+        self.announce(machine);
+        self.serve_the_queue();
+    }
+}
+
+fn no_pick(refusal: Refusal) -> NoPick {
+    match refusal {
+        Refusal::Empty => NoPick::Empty,
+        Refusal::AllTried { soonest } => NoPick::AllTried { soonest },
+        Refusal::AllCooling { soonest } => NoPick::AllCooling { soonest },
+    }
+}
