@@ -59,7 +59,7 @@ pub struct Span {
     pub attempts: Vec<u64>,
     /// Requests that came in it.
     pub arrived: u64,
-    /// Requests that came in it and got an error, whenever.
+    /// Requests that got an error in it.
     pub errors: u64,
     /// Times to the first token of those that came in it.
     pub first_tokens: Times,

@@ -228,7 +228,7 @@ impl<'a> World<'a> {
                 }
                 Step::Wait(time) => return self.at(self.now.after(time), Event::Waited(request)),
                 Step::GiveUp(_) => {
-                    self.tally.failed(walking.number, &walking.job);
+                    self.tally.failed(walking.number, self.now);
                     self.requests.take(request);
                     return;
                 }
@@ -393,7 +393,7 @@ impl<'a> World<'a> {
         let dice = self.gateway.roll();
         let Some(walking) = self.requests.get(request) else { return };
         if self.directions.rules.streams && matches!(stage, Stage::Answering { .. }) {
-            self.tally.failed(walking.number, &walking.job);
+            self.tally.failed(walking.number, self.now);
             self.requests.take(request);
             return;
         }
@@ -406,7 +406,7 @@ impl<'a> World<'a> {
     fn give_up_the_hanging(&mut self) {
         for request in self.requests.keys(|_| true) {
             if let Some(hanging) = self.requests.take(request) {
-                self.tally.failed(hanging.number, &hanging.job);
+                self.tally.failed(hanging.number, hanging.job.arrival.into());
             }
         }
     }

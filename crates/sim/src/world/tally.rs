@@ -127,8 +127,8 @@ impl<'a> Tally<'a> {
         self.slowdowns.push(slowdown);
     }
 
-    pub(super) fn failed(&mut self, number: usize, job: &Job) {
-        if let Some(notes) = self.notes(job.arrival) {
+    pub(super) fn failed(&mut self, number: usize, now: Moment) {
+        if let Some(notes) = self.notes(now.since_start()) {
             notes.errors += 1;
         }
         self.errors += u64::from(self.first <= number);
