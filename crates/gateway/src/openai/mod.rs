@@ -23,6 +23,7 @@ mod sse;
 mod text;
 mod upstream_body;
 mod upstream_error;
+mod usage;
 mod utf8;
 
 pub use bad_request::BadRequest;
@@ -40,3 +41,4 @@ pub use scan::{MAX_BODY_BYTES, MAX_DEPTH, MAX_FIELDS, scan};
 pub use sse::{Ending, SseWatch};
 pub use upstream_body::UpstreamBody;
 pub use upstream_error::UpstreamError;
+pub use usage::{MAX_TOKENS, MAX_USAGE_BYTES, Usage, UsageWatch};

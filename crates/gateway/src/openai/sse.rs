@@ -3,11 +3,14 @@
 use memchr::memchr2;
 
 use super::finish_reason::FinishReason;
+use super::usage::{Usage, UsageWatch};
 
-/// Knows where in its events a stream stands, and whether it has said how its answer ended.
+/// Knows where in its events a stream stands, whether it has said how its answer ended, and, where that is wanted,
+/// what it has shown of its tokens.
 ///
 /// Needs a few bytes of memory whatever the stream does. Looks at the line ends, at the first bytes of
-/// each line, and for a `finish_reason`.
+/// each line, and for a `finish_reason`; once that has come, for a `usage` instead, so that no byte is searched
+/// for both but those of one line.
 #[derive(Debug, Clone, Default)]
 pub struct SseWatch {
     line: LineStart,
@@ -17,6 +20,12 @@ pub struct SseWatch {
     failed: bool,
     /// Whether the event before the present line is still open.
     in_event: bool,
+    /// What the present event's lines say of its content.
+    event: Event,
+    /// Events with content so far.
+    content_events: u32,
+    /// Looked for where tokens are wanted.
+    usage: Option<UsageWatch>,
     /// Whether the last byte was a carriage return, so that a line feed would belong to it.
     after_return: bool,
 }
@@ -39,30 +48,83 @@ impl SseWatch {
         Self::default()
     }
 
+    /// A watch that also looks for the tokens that the stream takes.
+    #[must_use]
+    pub fn for_tokens() -> Self {
+        Self { usage: Some(UsageWatch::default()), ..Self::default() }
+    }
+
     /// Looks at the next bytes of the stream, cut anywhere.
     pub fn push(&mut self, mut bytes: &[u8]) {
-        self.reason.push(bytes);
         while let Some(&first) = bytes.first() {
             if std::mem::take(&mut self.after_return) && first == b'\n' {
                 bytes = &bytes[1..];
                 continue;
             }
             let Some(end) = memchr2(b'\n', b'\r', bytes) else {
-                self.line.push(bytes);
+                self.in_line(bytes);
                 return;
             };
-            self.line.push(&bytes[..end]);
-            match self.line.meaning() {
-                Meaning::None => {}
-                Meaning::Done => self.done = true,
-                Meaning::Finished => self.finished = true,
-                Meaning::Failed => self.failed = true,
-            }
-            self.in_event = !self.line.is_empty();
-            self.line.clear();
+            self.in_line(&bytes[..end]);
+            self.end_of_line();
             self.after_return = bytes[end] == b'\r';
             bytes = &bytes[end + 1..];
         }
+    }
+
+    fn in_line(&mut self, bytes: &[u8]) {
+        self.line.push(bytes);
+        self.reason.push(bytes);
+        // A usage comes with the end of the answer or behind it. Some servers write it before the reason, in the
+        // same line.
+        let is_over = self.is_over();
+        if let Some(usage) = &mut self.usage
+            && is_over
+        {
+            usage.push(bytes);
+        }
+    }
+
+    /// Whether the lines so far have said how the answer ended.
+    fn is_over(&self) -> bool {
+        let has_reason = matches!(self.reason, FinishReason::Given | FinishReason::Error);
+        has_reason || self.finished || self.done || self.failed
+    }
+
+    fn end_of_line(&mut self) {
+        match self.line.meaning() {
+            Meaning::None => {}
+            Meaning::Data => self.event.has_data = true,
+            Meaning::Frame => self.event.is_frame = true,
+            Meaning::Done => self.done = true,
+            Meaning::Finished => self.finished = true,
+            Meaning::Failed => self.failed = true,
+        }
+        self.in_event = !self.line.is_empty();
+        self.line.clear();
+        if !self.in_event {
+            let event = std::mem::take(&mut self.event);
+            let is_content = event.has_data && !event.is_frame && !self.is_over();
+            self.content_events = self.content_events.saturating_add(is_content.into());
+        }
+    }
+
+    /// Says that what has come so far is only preamble.
+    pub fn begin_behind_preamble(&mut self) {
+        self.content_events = 0;
+    }
+
+    /// The `usage` that the stream has sent, where it was looked for.
+    #[must_use]
+    pub fn usage(&self) -> Option<Usage> {
+        self.usage.as_ref().and_then(UsageWatch::last)
+    }
+
+    /// Events that carried a piece of the answer, as far as their frame shows: those with data, without the preamble
+    /// and from before the event that ends the answer; of responses, those whose name ends in `.delta`.
+    #[must_use]
+    pub fn content_events(&self) -> u32 {
+        self.content_events
     }
 
     /// Whether `data: [DONE]` has gone by.
@@ -106,20 +168,36 @@ impl SseWatch {
     }
 }
 
-/// The first bytes of a line.
+/// What the lines of an event say of its content.
 #[derive(Debug, Clone, Copy, Default)]
+struct Event {
+    has_data: bool,
+    is_frame: bool,
+}
+
+/// The first bytes of a line.
+#[derive(Debug, Clone, Copy)]
 struct LineStart {
     bytes: [u8; LINE_BYTES],
     len: usize,
 }
 
 /// One more than the longest line that means something, so that a longer one is told from it.
-const LINE_BYTES: usize = b"event: response.incomplete".len() + 1;
+const LINE_BYTES: usize = b"event: response.code_interpreter_call_code.delta".len() + 1;
 
-/// What a line says of the answer's end.
+impl Default for LineStart {
+    fn default() -> Self {
+        Self { bytes: [0; LINE_BYTES], len: 0 }
+    }
+}
+
+/// What a line says of its event, or of the answer's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
     None,
+    Data,
+    /// An event of the frame around the content of a response.
+    Frame,
     Done,
     Finished,
     Failed,
@@ -150,12 +228,13 @@ impl LineStart {
             match data {
                 b"[DONE]" => Meaning::Done,
                 _ if is_error(data) => Meaning::Failed,
-                _ => Meaning::None,
+                _ => Meaning::Data,
             }
         } else if let Some(event) = after(b"event:") {
             match event {
                 b"response.completed" | b"response.incomplete" => Meaning::Finished,
                 b"response.failed" | b"error" => Meaning::Failed,
+                _ if event.starts_with(b"response.") && !event.ends_with(b".delta") => Meaning::Frame,
                 _ => Meaning::None,
             }
         } else {

@@ -2,17 +2,19 @@ use super::*;
 
 /// Sends `stream` in two pieces cut at every place, and byte by byte; all must lead to the same end.
 fn watched(stream: &str) -> SseWatch {
-    let mut whole = SseWatch::new();
+    let mut whole = SseWatch::for_tokens();
     whole.push(stream.as_bytes());
-    let state = |watch: &SseWatch| (watch.is_done(), watch.ending(), watch.gap());
+    let state = |watch: &SseWatch| {
+        (watch.is_done(), watch.ending(), watch.gap(), watch.content_events(), watch.usage())
+    };
     for cut in 0..=stream.len() {
-        let mut watch = SseWatch::new();
+        let mut watch = SseWatch::for_tokens();
         watch.push(&stream.as_bytes()[..cut]);
         watch.push(b"");
         watch.push(&stream.as_bytes()[cut..]);
         assert_eq!(state(&watch), state(&whole), "{stream:?} cut at {cut}");
     }
-    let mut watch = SseWatch::new();
+    let mut watch = SseWatch::for_tokens();
     for byte in stream.bytes() {
         watch.push(&[byte]);
     }
@@ -131,4 +133,106 @@ fn an_error_of_the_upstreams_own_is_seen() {
     ] {
         assert_eq!(watched(stream).ending(), Ending::Open, "{stream:?}");
     }
+}
+
+/// A chunk of a chat with these fields of its choice.
+fn chunk(choice: &str) -> String {
+    format!("data: {{\"id\":\"c\",\"choices\":[{{\"index\":0,{choice}}}]}}\n\n")
+}
+
+fn word(word: &str) -> String {
+    chunk(&format!(r#""delta":{{"content":"{word}"}},"finish_reason":null"#))
+}
+
+fn stop() -> String {
+    chunk(r#""delta":{},"finish_reason":"stop""#)
+}
+
+const USAGE: &str = r#""usage":{"prompt_tokens":12,"completion_tokens":34}"#;
+
+fn counted(prompt: u32, output: u32) -> Option<Usage> {
+    Some(Usage { prompt, output: Some(output) })
+}
+
+#[test]
+fn a_usage_with_the_end_or_behind_it_is_read() {
+    let chat = [word("a"), word("b")].concat();
+    for end in [
+        format!("{}data: {{\"choices\":[],{USAGE}}}\n\ndata: [DONE]\n\n", stop()),
+        format!("{}data: {{\"choices\":[],{USAGE}}}\r\n\r\ndata: [DONE]\r\n\r\n", stop()),
+        format!("data: {{\"choices\":[{{\"finish_reason\":\"stop\"}}],{USAGE}}}\n\ndata: [DONE]\n\n"),
+        format!("{}data: {{{USAGE}}}\n\ndata: {{\"usage\":null}}\n\n", stop()),
+        format!("data: [DONE]\n\ndata: {{{USAGE}}}"),
+    ] {
+        let watch = watched(&format!("{chat}{end}"));
+        assert_eq!((watch.usage(), watch.content_events()), (counted(12, 34), 2), "{end:?}");
+    }
+    let response = "event: response.completed\n\
+        data: {\"response\":{\"usage\":{\"input_tokens\":12,\"output_tokens\":34}}}\n\n";
+    assert_eq!(watched(response).usage(), counted(12, 34));
+}
+
+#[test]
+fn a_usage_before_the_reason_is_read_where_their_line_is_in_one_frame() {
+    let end = format!("data: {{{USAGE},\"choices\":[{{\"finish_reason\":\"stop\"}}]}}\n\n");
+    for before in ["", "data: {\"choices\":[]}\n\n"] {
+        let mut watch = SseWatch::for_tokens();
+        watch.push(format!("{before}{end}").as_bytes());
+        assert_eq!(watch.usage(), counted(12, 34));
+    }
+}
+
+#[test]
+fn a_running_count_is_right_at_the_end() {
+    let running = |count: u32, reason: &str| {
+        format!(
+            "data: {{\"choices\":[{{\"finish_reason\":{reason}}}],\
+             \"usage\":{{\"prompt_tokens\":7,\"completion_tokens\":{count}}}}}\n\n"
+        )
+    };
+    let stream = [running(1, "null"), running(2, "null"), running(3, "\"stop\""), running(4, "\"stop\"")];
+    assert_eq!(watched(&stream.concat()).usage(), counted(7, 4));
+}
+
+#[test]
+fn a_usage_that_no_one_wants_is_not_looked_for() {
+    let mut watch = SseWatch::new();
+    watch.push(format!("{}data: {{{USAGE}}}\n\n", stop()).as_bytes());
+    assert_eq!(watch.usage(), None);
+}
+
+#[test]
+fn events_with_content_are_counted_to_the_end_of_the_answer() {
+    let (a, stop) = (word("a"), stop());
+    for (stream, count) in [
+        (format!("{a}{a}{a}{stop}data: [DONE]\n\n"), 3),
+        (format!("{a}{a}{a}{stop}data: {{\"choices\":[]}}\n\ndata: [DONE]\n\n"), 3),
+        (format!(": ping\n\n{a}: ping\n\nid: 1\n\n{a}data: [DONE]\n\n"), 2),
+        (format!("{a}{a}data: {{\"error\":{{\"message\":\"m\"}}}}\n\n"), 2),
+        (format!("{a}{a}data: {{\"half\":1}}\n"), 2),
+        (format!("event: chunk\n{a}event: chunk\n{a}{stop}"), 2),
+        ("data: {\ndata: }\n\ndata: 1\r\n\r\n".to_owned(), 2),
+        (
+            "event: response.created\ndata: {}\n\n\
+             event: response.output_text.delta\ndata: {}\n\n\
+             event:response.function_call_arguments.delta\r\ndata: {}\r\n\r\n\
+             event: response.code_interpreter_call_code.delta\ndata: {}\n\n\
+             event: response.output_text.done\ndata: {}\n\n\
+             event: response.completed\ndata: {}\n\n"
+                .to_owned(),
+            3,
+        ),
+        (String::new(), 0),
+    ] {
+        assert_eq!(watched(&stream).content_events(), count, "{stream:?}");
+    }
+}
+
+#[test]
+fn the_preamble_is_not_counted() {
+    let mut watch = SseWatch::for_tokens();
+    watch.push(chunk(r#""delta":{"role":"assistant","content":""}"#).as_bytes());
+    watch.begin_behind_preamble();
+    watch.push([word("a"), word("b"), stop()].concat().as_bytes());
+    assert_eq!(watch.content_events(), 2);
 }
