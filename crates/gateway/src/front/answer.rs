@@ -51,6 +51,15 @@ impl Answer {
     }
 }
 
+impl Drop for Answer {
+    // Here and not at the last byte: a client may leave before it.
+    fn drop(&mut self) {
+        if let Body::Leased(body) = &self.body {
+            self.record.takes(body.tokens());
+        }
+    }
+}
+
 impl http_body::Body for Answer {
     type Data = Bytes;
     type Error = BrokenOff;

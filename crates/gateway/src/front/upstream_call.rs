@@ -44,11 +44,13 @@ impl Door {
         };
         head.extras.fill_from(&parts.headers)?;
         record.asks_for(&head.model, head.stream);
+        record.brings(body.len());
         let call = Call {
             endpoint,
             model: &head.model,
             route: self.route(&head.model)?,
             stream: head.stream,
+            tokens_are_wanted: record.wants_tokens(),
             timeouts: timeouts(&head.extras),
             extras: &head.extras,
             content: Content::Json { body: &body, fields: &head.fields },
@@ -103,6 +105,7 @@ impl Door {
             model: &model,
             route: self.route(&model)?,
             stream: form.stream,
+            tokens_are_wanted: false,
             timeouts: timeouts(&extras),
             extras: &extras,
             content: Content::form(form, intake.map_err(|error| refusal(error).into()).boxed_unsync()),

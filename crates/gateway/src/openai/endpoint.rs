@@ -27,6 +27,17 @@ pub enum StreamEnd {
     Untold,
 }
 
+/// Which tokens the answers of an endpoint take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenUse {
+    /// None that all servers count alike.
+    Untold,
+    /// Those of the prompt.
+    Prompt,
+    /// Those of the prompt and those of the answer.
+    PromptAndOutput,
+}
+
 /// One endpoint of the OpenAI API.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Endpoint {
@@ -38,6 +49,8 @@ pub struct Endpoint {
     pub azure: AzurePath,
     /// Whether its streams say when their answer is whole.
     pub stream_end: StreamEnd,
+    /// Which tokens its answers take.
+    pub tokens: TokenUse,
     /// Whether `/v2/{path}` leads here too (Cohere's and Jina's rerank).
     pub v2: bool,
 }
@@ -48,12 +61,13 @@ const fn json(path: &'static str) -> Endpoint {
         body: BodyFormat::Json,
         azure: AzurePath::Deployment,
         stream_end: StreamEnd::Untold,
+        tokens: TokenUse::Untold,
         v2: false,
     }
 }
 
 const fn text(path: &'static str) -> Endpoint {
-    Endpoint { stream_end: StreamEnd::Told, ..json(path) }
+    Endpoint { stream_end: StreamEnd::Told, tokens: TokenUse::PromptAndOutput, ..json(path) }
 }
 
 const fn multipart(path: &'static str) -> Endpoint {
@@ -64,7 +78,7 @@ const fn multipart(path: &'static str) -> Endpoint {
 pub static ENDPOINTS: [Endpoint; 10] = [
     text("chat/completions"),
     text("completions"),
-    json("embeddings"),
+    Endpoint { tokens: TokenUse::Prompt, ..json("embeddings") },
     Endpoint { azure: AzurePath::Account, ..text("responses") },
     json("moderations"),
     json("images/generations"),

@@ -114,6 +114,12 @@ impl SseWatch {
         self.content_events = 0;
     }
 
+    /// Whether it looks for the tokens that the stream takes.
+    #[must_use]
+    pub fn is_for_tokens(&self) -> bool {
+        self.usage.is_some()
+    }
+
     /// The `usage` that the stream has sent, where it was looked for.
     #[must_use]
     pub fn usage(&self) -> Option<Usage> {

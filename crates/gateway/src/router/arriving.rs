@@ -11,6 +11,7 @@ use leastbusy_balance::{Outcome, Phase};
 use tokio::time::{Instant, Sleep};
 
 use super::attempt::Attempt;
+use super::watch::{TokensSeen, Watch};
 use crate::openai::endpoint::StreamEnd;
 use crate::openai::{Ending, SseWatch};
 use crate::upstream::{Checkout, Limits};
@@ -23,8 +24,7 @@ pub(super) struct Arriving {
     timer: Pin<Box<Sleep>>,
     last_frame: Instant,
     limits: Limits,
-    /// Watches the frames of a stream, so that a failure can be told as one more event.
-    events: Option<SseWatch>,
+    watch: Watch,
     stream_end: StreamEnd,
 }
 
@@ -45,11 +45,11 @@ impl Arriving {
         checkout: Checkout,
         (timer, answered): (Pin<Box<Sleep>>, std::time::Instant),
         limits: &Limits,
-        (events, stream_end): (Option<SseWatch>, StreamEnd),
+        (watch, stream_end): (Watch, StreamEnd),
     ) -> Self {
         let last_frame = answered.into();
         let mut arriving =
-            Self { upstream, attempt, checkout, timer, last_frame, limits: *limits, events, stream_end };
+            Self { upstream, attempt, checkout, timer, last_frame, limits: *limits, watch, stream_end };
         let (deadline, _) = arriving.deadline();
         arriving.timer.as_mut().reset(deadline);
         arriving
@@ -65,7 +65,17 @@ impl Arriving {
     }
 
     pub(super) fn events(&self) -> Option<&SseWatch> {
-        self.events.as_ref()
+        self.watch.events()
+    }
+
+    /// Says that the frames so far carry nothing that a client could keep.
+    pub(super) fn begin_behind_preamble(&mut self) {
+        self.watch.begin_behind_preamble();
+    }
+
+    /// What has been seen of the tokens it takes, where that is wanted.
+    pub(super) fn tokens(&self) -> Option<TokensSeen> {
+        self.watch.tokens(self.attempt.bytes())
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -112,9 +122,7 @@ impl Arriving {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
                     self.attempt.received(data.len());
-                    if let Some(events) = &mut self.events {
-                        events.push(data);
-                    }
+                    self.watch.push(data);
                 }
                 // hyper need not ask again after the last byte of a body whose length it knows, nor after
                 // trailers, which end a chunked one.
@@ -144,7 +152,7 @@ impl Arriving {
 
     /// What is wrong with a stream that ends here although its connection is fine.
     pub(super) fn flaw_at_end(&self) -> Option<Outcome> {
-        let events = self.events.as_ref()?;
+        let events = self.events()?;
         match (events.ending(), self.stream_end) {
             (Ending::Failed, _) => Some(Outcome::ServerError),
             (Ending::Open, StreamEnd::Told) => Some(Outcome::BrokenAnswer),

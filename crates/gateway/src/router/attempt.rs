@@ -153,6 +153,11 @@ impl Attempt {
         self.bytes += bytes as u64;
     }
 
+    /// Bytes of the answer so far.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
     /// The last byte of the answer is here.
     pub(super) fn complete(self) {
         let outcome = self.whole;

@@ -43,6 +43,8 @@ pub struct Call<'a> {
     pub route: Route<'a>,
     /// Whether the client asked for a stream.
     pub stream: bool,
+    /// Whether the answer is to be watched for the tokens it takes.
+    pub tokens_are_wanted: bool,
     /// The body.
     pub content: Content<'a>,
     /// The client's headers, all of them.

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::arriving::{Arriving, Piece};
 use super::dispatch::timed_out;
 use super::held::Held;
+use super::watch::TokensSeen;
 use crate::openai::ApiError;
 
 /// The body of an answer on its way to the client.
@@ -23,6 +24,8 @@ pub struct LeasedBody {
     held: Held,
     /// `None` once the answer has arrived. Boxed, because a response is moved a dozen times on its way out.
     arriving: Option<Box<Arriving>>,
+    /// What an answer that is not arriving any more has shown of its tokens.
+    tokens: Option<TokensSeen>,
     /// A failure that the server is still to be told.
     broken: Option<Outcome>,
 }
@@ -35,21 +38,32 @@ pub struct BrokenOff(Outcome);
 impl LeasedBody {
     /// An answer that is here already; no lease is needed for it any more.
     pub(super) fn whole(body: Bytes) -> Self {
-        Self::here(body.into())
+        Self::here(body.into(), None)
     }
 
-    pub(super) fn here(held: Held) -> Self {
-        Self { held, arriving: None, broken: None }
+    pub(super) fn here(held: Held, tokens: Option<TokensSeen>) -> Self {
+        Self { held, arriving: None, tokens, broken: None }
     }
 
     pub(super) fn arriving(held: Held, arriving: Box<Arriving>) -> Self {
-        Self { held, arriving: Some(arriving), broken: None }
+        Self { held, arriving: Some(arriving), tokens: None, broken: None }
     }
 
     /// When the answer must be over, unless it is already.
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         self.arriving.as_ref().map(|arriving| arriving.total())
+    }
+
+    /// What it has shown so far of the tokens it takes; `None` where that is not wanted, and for an error.
+    #[must_use]
+    pub fn tokens(&self) -> Option<TokensSeen> {
+        self.arriving.as_ref().map_or(self.tokens, |arriving| arriving.tokens())
+    }
+
+    fn take_arriving(&mut self) -> Option<Box<Arriving>> {
+        self.tokens = self.tokens();
+        self.arriving.take()
     }
 
     /// A stream that ended in order, but not as an answer does.
@@ -60,7 +74,7 @@ impl LeasedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         // Its own event has told the client already.
         if outcome == Outcome::ServerError {
-            if let Some(arriving) = self.arriving.take() {
+            if let Some(arriving) = self.take_arriving() {
                 arriving.end(outcome);
             }
             return Poll::Ready(None);
@@ -73,7 +87,7 @@ impl LeasedBody {
         outcome: Outcome,
         context: &Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        let Some(arriving) = self.arriving.take() else { return Poll::Ready(None) };
+        let Some(arriving) = self.take_arriving() else { return Poll::Ready(None) };
         let event = error_event(&arriving, outcome);
         arriving.end(outcome);
         if let Some(event) = event {
@@ -116,7 +130,7 @@ impl Body for LeasedBody {
         match std::task::ready!(arriving.poll_piece(context)) {
             Ok(Piece::Frame { frame, is_last }) => match arriving.flaw_at_end().filter(|_| is_last) {
                 None => {
-                    if is_last && let Some(arriving) = self.arriving.take() {
+                    if is_last && let Some(arriving) = self.take_arriving() {
                         arriving.complete();
                     }
                     Poll::Ready(Some(Ok(frame)))
@@ -127,7 +141,7 @@ impl Body for LeasedBody {
             },
             Ok(Piece::End) => match arriving.flaw_at_end() {
                 None => {
-                    if let Some(arriving) = self.arriving.take() {
+                    if let Some(arriving) = self.take_arriving() {
                         arriving.complete();
                     }
                     Poll::Ready(None)

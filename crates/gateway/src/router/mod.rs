@@ -18,6 +18,7 @@ mod probe;
 mod rules;
 mod served;
 mod table;
+mod watch;
 mod ways;
 
 pub use call_id::CallId;
@@ -29,3 +30,4 @@ pub use observer::{AttemptEnd, AttemptReason, AttemptStart, Observer};
 pub use probe::Probe;
 pub use served::{CALL_ID, Facts, Served};
 pub use table::{ModelGroup, Route, Table};
+pub use watch::{BYTES_A_TOKEN, TokensSeen};

@@ -13,9 +13,10 @@ use super::failure::{Failure, FailureAnswer};
 use super::headers;
 use super::held::Held;
 use super::leased_body::LeasedBody;
+use super::watch::{Watch, is_event_stream_type, is_json};
 use super::ways::Place;
 use crate::config::Timeouts;
-use crate::openai::{ApiError, Look, Opening, SseWatch, StreamFailure, UpstreamError};
+use crate::openai::{ApiError, Look, Opening, StreamFailure, UpstreamError};
 use crate::upstream::{Exchange, Limits, SendError, Target, classify, send};
 
 /// The longest error, and the longest answer in one piece, that is held back until it is whole. Longer ones are
@@ -69,10 +70,11 @@ impl Router {
                 let (parts, body): (_, Incoming) = response.into_parts();
                 let whole = classify::outcome(parts.status, &parts.headers, SystemTime::now);
                 let answered = attempt.answered(parts.status.as_u16(), whole);
-                let events = is_event_stream(&parts.headers).then(SseWatch::default);
+                let for_tokens = call.tokens_are_wanted && parts.status.as_u16() < 400;
+                let watch = Watch::over(&parts.headers, for_tokens);
                 let stream_end = call.endpoint.endpoint().stream_end;
                 let arriving =
-                    Arriving::new(body, attempt, checkout, (timer, answered), &limits, (events, stream_end));
+                    Arriving::new(body, attempt, checkout, (timer, answered), &limits, (watch, stream_end));
                 let held = Held::default();
                 let mut beginning = Beginning { parts, arriving, held, model: call.model };
                 let finding = beginning.look().await;
@@ -167,7 +169,7 @@ impl Beginning<'_> {
                 (Look::Content, Progress::More) => return Ok(Finding::Begins),
                 (Look::Content, Progress::All) => return Ok(Finding::IsHere),
                 (Look::More, Progress::All) => return Ok(Finding::IsEmpty),
-                (Look::More, Progress::More) => {}
+                (Look::More, Progress::More) => self.arriving.begin_behind_preamble(),
             }
         }
     }
@@ -210,8 +212,9 @@ impl Beginning<'_> {
             Finding::IsHere => match self.arriving.flaw_at_end() {
                 None => {
                     self.arriving.serves();
+                    let tokens = self.arriving.tokens();
                     self.arriving.complete();
-                    Ok(to_client(self.parts, LeasedBody::here(self.held)))
+                    Ok(to_client(self.parts, LeasedBody::here(self.held, tokens)))
                 }
                 Some(outcome) if self.held.is_empty() => Err(self.broke_off(outcome)),
                 // What there is of it is more than nothing: it goes on, with an event that says it broke off.
@@ -288,31 +291,6 @@ fn response<T>(mut parts: response::Parts, body: T) -> Response<T> {
     parts.version = http::Version::HTTP_11;
     parts.extensions.clear();
     Response::from_parts(parts, body)
-}
-
-fn has_type(headers: &HeaderMap, begins: &[u8]) -> bool {
-    headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|kind| kind.as_bytes().get(..begins.len()))
-        .is_some_and(|kind| kind.eq_ignore_ascii_case(begins))
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    has_type(headers, b"application/json")
-}
-
-fn is_plain(headers: &HeaderMap) -> bool {
-    headers.get(header::CONTENT_ENCODING).is_none_or(|encoding| encoding == "identity")
-}
-
-/// Whether its events can be read.
-fn is_event_stream_type(headers: &HeaderMap) -> bool {
-    has_type(headers, b"text/event-stream") && is_plain(headers)
-}
-
-/// Whether an error event can be added at the end: frames that are neither compressed nor counted.
-fn is_event_stream(headers: &HeaderMap) -> bool {
-    is_event_stream_type(headers) && !headers.contains_key(header::CONTENT_LENGTH)
 }
 
 /// What the client is told of a failed exchange; the upstream's address and words stay in the log.

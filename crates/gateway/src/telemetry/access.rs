@@ -13,8 +13,9 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use super::lines::Lines;
 use super::log::LogFormat;
 use super::metrics::Metrics;
-use crate::openai::endpoint::EndpointIndex;
-use crate::router::{CallId, Facts, Served};
+use super::tokens::{Basis, Tokens};
+use crate::openai::endpoint::{EndpointIndex, TokenUse};
+use crate::router::{CallId, Facts, Served, TokensSeen};
 
 /// Where access lines go, and how they look.
 #[derive(Debug, Clone)]
@@ -43,7 +44,7 @@ impl AccessLog {
 /// One request as it is written.
 #[derive(Debug, Serialize)]
 struct Line<'a> {
-    time: String,
+    time: &'a str,
     method: &'a str,
     path: &'a str,
     status: u16,
@@ -59,6 +60,12 @@ struct Line<'a> {
     deployment: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens: Option<Basis>,
     retries: u32,
     fallbacks: u32,
     call_id: String,
@@ -79,6 +86,16 @@ impl Line<'_> {
         }
         if let Some(first_byte) = self.first_byte_ms {
             let _ = write!(text, " first byte {first_byte:.1}ms");
+        }
+        if let (Some(prompt), Some(basis)) = (self.prompt_tokens, self.tokens) {
+            let about = match basis {
+                Basis::Counted => "",
+                Basis::Estimated => "~",
+            };
+            let _ = write!(text, " tokens {about}{prompt} in");
+            if let Some(output) = self.output_tokens {
+                let _ = write!(text, " {about}{output} out");
+            }
         }
         for (count, one, many) in
             [(self.retries, "retry", "retries"), (self.fallbacks, "fallback", "fallbacks")]
@@ -114,12 +131,16 @@ struct Draft {
     log: AccessLog,
     method: Method,
     uri: Uri,
+    /// When the head was here, by the wall's clock and by one that never jumps.
+    arrived: String,
     started: Instant,
     model: Option<(String, bool)>,
     served: Option<Served>,
     retries: u32,
     fallbacks: u32,
     first_byte: Option<Duration>,
+    prompt_bytes: u64,
+    tokens: Option<TokensSeen>,
     bytes: u64,
     complete: bool,
 }
@@ -135,12 +156,15 @@ impl Record {
                 log: log.clone(),
                 method: parts.method.clone(),
                 uri: parts.uri.clone(),
+                arrived: now(),
                 started: Instant::now(),
                 model: None,
                 served: None,
                 retries: 0,
                 fallbacks: 0,
                 first_byte: None,
+                prompt_bytes: 0,
+                tokens: None,
                 bytes: 0,
                 complete: false,
             })
@@ -163,6 +187,30 @@ impl Record {
     pub fn asks_for(&mut self, model: &str, stream: bool) {
         if let Some(draft) = &mut self.draft {
             draft.model = Some((model.to_owned(), stream));
+        }
+    }
+
+    /// The length of the request's body.
+    pub fn brings(&mut self, bytes: usize) {
+        if let Some(draft) = &mut self.draft {
+            draft.prompt_bytes = bytes as u64;
+        }
+    }
+
+    /// Whether its line tells of the tokens that the answer takes.
+    #[must_use]
+    pub fn wants_tokens(&self) -> bool {
+        self.draft.is_some() && self.token_use() != TokenUse::Untold
+    }
+
+    fn token_use(&self) -> TokenUse {
+        self.endpoint.map_or(TokenUse::Untold, |endpoint| endpoint.endpoint().tokens)
+    }
+
+    /// What the answer has shown of the tokens it takes.
+    pub fn takes(&mut self, tokens: Option<TokensSeen>) {
+        if let Some(draft) = &mut self.draft {
+            draft.tokens = tokens;
         }
     }
 
@@ -196,10 +244,9 @@ impl Drop for Record {
         let status = self.status.map_or(CLIENT_LEFT, |status| status.as_u16());
         self.metrics.answered(self.endpoint, status);
         let Some(draft) = &self.draft else { return };
-        let mut time = String::with_capacity(27);
-        let _ = SystemTime.format_time(&mut Writer::new(&mut time));
+        let tokens = draft.tokens.and_then(|seen| Tokens::new(self.token_use(), seen, draft.prompt_bytes));
         draft.log.write(&Line {
-            time,
+            time: &draft.arrived,
             method: draft.method.as_str(),
             path: draft.uri.path(),
             status,
@@ -210,12 +257,23 @@ impl Drop for Record {
             model_group: draft.served.as_ref().map(Served::group),
             deployment: draft.served.as_ref().map(Served::deployment),
             stream: draft.model.as_ref().map(|(_, stream)| *stream),
+            prompt_tokens: tokens.map(|tokens| tokens.prompt),
+            output_tokens: tokens.and_then(|tokens| tokens.output),
+            tokens: tokens.map(|tokens| tokens.basis),
             retries: draft.retries,
             fallbacks: draft.fallbacks,
             call_id: self.call_id.to_string(),
             complete: draft.complete,
         });
     }
+}
+
+/// The time of day, UTC, with six digits after the point of the seconds.
+fn now() -> String {
+    let mut time = String::with_capacity(27);
+    // Writing to a string does not fail.
+    let _ = SystemTime.format_time(&mut Writer::new(&mut time));
+    time
 }
 
 /// Milliseconds with three digits after the point.

@@ -4,3 +4,4 @@ pub mod access;
 pub mod lines;
 pub mod log;
 pub mod metrics;
+mod tokens;
