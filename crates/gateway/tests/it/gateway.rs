@@ -112,9 +112,14 @@ impl Gateway {
     }
 
     pub(crate) fn start_on(host: [u8; 4], config: &Config) -> Self {
+        Self::start_with(config, Options { host: host.into(), ..Options::default() })
+    }
+
+    /// Starts with `options`, but on a free port and with an observer of the test's.
+    pub(crate) fn start_with(config: &Config, options: Options) -> Self {
         let told = Arc::new(Told::default());
         let observers = vec![Arc::clone(&told) as Arc<dyn Observer>];
-        let options = Options { host: host.into(), port: 0, observers, ..Options::default() };
+        let options = Options { port: 0, observers, ..options };
         Self { running: serve::start(config, options).unwrap(), told }
     }
 

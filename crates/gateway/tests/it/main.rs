@@ -12,6 +12,7 @@ mod gateway;
 mod script;
 mod wire;
 
+mod access;
 mod balance;
 mod beginnings;
 mod bytes;
