@@ -30,6 +30,8 @@ pub struct Opening {
     /// Whether the last byte was a carriage return, so that a line feed would belong to it.
     after_return: bool,
     seen_bytes: usize,
+    /// Events with data that were preamble, but for those of a response's frame.
+    preamble_events: u32,
     is_over: bool,
 }
 
@@ -103,8 +105,15 @@ impl Opening {
         self.over(look)
     }
 
+    /// Events of preamble that [`SseWatch::content_events`](super::SseWatch::content_events) takes for content, since
+    /// it does not read them.
+    #[must_use]
+    pub fn preamble_events(&self) -> u32 {
+        self.preamble_events
+    }
+
     fn over(&mut self, look: Look) -> Look {
-        *self = Self { is_over: true, ..Self::default() };
+        *self = Self { is_over: true, preamble_events: self.preamble_events, ..Self::default() };
         look
     }
 
@@ -140,6 +149,9 @@ impl Opening {
 
     fn end_of_event(&mut self) -> Look {
         let look = judge(&self.name, self.data.trim_ascii());
+        if look == Look::More && self.has_data && !self.name.starts_with(b"response.") {
+            self.preamble_events += 1;
+        }
         self.name.clear();
         self.data.clear();
         self.has_data = false;

@@ -109,9 +109,9 @@ impl SseWatch {
         }
     }
 
-    /// Says that what has come so far is only preamble.
-    pub fn begin_behind_preamble(&mut self) {
-        self.content_events = 0;
+    /// Says that this many of the events that seemed to have content were preamble.
+    pub fn discount(&mut self, preamble_events: u32) {
+        self.content_events = self.content_events.saturating_sub(preamble_events);
     }
 
     /// Whether it looks for the tokens that the stream takes.
@@ -126,8 +126,9 @@ impl SseWatch {
         self.usage.as_ref().and_then(UsageWatch::last)
     }
 
-    /// Events that carried a piece of the answer, as far as their frame shows: those with data, without the preamble
-    /// and from before the event that ends the answer; of responses, those whose name ends in `.delta`.
+    /// Events that carried a piece of the answer, as far as their lines' first bytes show: those with data from before
+    /// the event that ends the answer; of responses, those whose name ends in `.delta`. The preamble of a chat looks
+    /// alike, see [`Self::discount`].
     #[must_use]
     pub fn content_events(&self) -> u32 {
         self.content_events

@@ -68,9 +68,9 @@ impl Arriving {
         self.watch.events()
     }
 
-    /// Says that the frames so far carry nothing that a client could keep.
-    pub(super) fn begin_behind_preamble(&mut self) {
-        self.watch.begin_behind_preamble();
+    /// Says how many of the events so far were preamble.
+    pub(super) fn discount(&mut self, preamble_events: u32) {
+        self.watch.discount(preamble_events);
     }
 
     /// What has been seen of the tokens it takes, where that is wanted.

@@ -164,12 +164,15 @@ impl Beginning<'_> {
             if let (Look::More, Progress::All) = (&look, progress) {
                 look = opening.end();
             }
+            if look == Look::Content {
+                self.arriving.discount(opening.preamble_events());
+            }
             match (look, progress) {
                 (Look::Failed(failure), _) => return Ok(Finding::BeginsWithError(failure)),
                 (Look::Content, Progress::More) => return Ok(Finding::Begins),
                 (Look::Content, Progress::All) => return Ok(Finding::IsHere),
                 (Look::More, Progress::All) => return Ok(Finding::IsEmpty),
-                (Look::More, Progress::More) => self.arriving.begin_behind_preamble(),
+                (Look::More, Progress::More) => {}
             }
         }
     }

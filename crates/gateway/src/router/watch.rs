@@ -27,7 +27,7 @@ pub struct TokensSeen {
     pub usage: Option<Usage>,
     /// What its length makes one expect of its output: an event a token in a stream, [`BYTES_A_TOKEN`] else; `None`
     /// where its bytes cannot be read.
-    pub output_estimate: Option<u64>,
+    pub output_estimate: Option<u32>,
 }
 
 impl Watch {
@@ -57,9 +57,9 @@ impl Watch {
         }
     }
 
-    pub(super) fn begin_behind_preamble(&mut self) {
+    pub(super) fn discount(&mut self, preamble_events: u32) {
         if let Self::Events(events) = self {
-            events.begin_behind_preamble();
+            events.discount(preamble_events);
         }
     }
 
@@ -68,11 +68,12 @@ impl Watch {
         match self {
             Self::Events(events) => events.is_for_tokens().then(|| TokensSeen {
                 usage: events.usage(),
-                output_estimate: Some(events.content_events().into()),
+                output_estimate: Some(events.content_events()),
             }),
-            Self::Whole(usage) => {
-                Some(TokensSeen { usage: usage.last(), output_estimate: Some(bytes / BYTES_A_TOKEN) })
-            }
+            Self::Whole(usage) => Some(TokensSeen {
+                usage: usage.last(),
+                output_estimate: u32::try_from(bytes / BYTES_A_TOKEN).ok(),
+            }),
             Self::Blind => Some(TokensSeen::default()),
             Self::Off => None,
         }

@@ -41,7 +41,7 @@ impl Tokens {
             },
             _ => Self {
                 prompt: prompt_bytes / BYTES_A_TOKEN,
-                output: seen.output_estimate.filter(|_| has_output),
+                output: seen.output_estimate.filter(|_| has_output).map(u64::from),
                 basis: Basis::Estimated,
             },
         })

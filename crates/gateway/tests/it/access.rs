@@ -73,16 +73,14 @@ fn counted(prompt: u64, output: u64) -> (Option<u64>, Option<u64>, Option<&'stat
 
 const RESPONSES: &str = "/v1/responses";
 const USAGE: &str = r#""usage":{"prompt_tokens":1200,"completion_tokens":34,"total_tokens":1234}"#;
+const ROLE: &str =
+    r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#;
 const WORD: &str = r#"{"choices":[{"index":0,"delta":{"content":"w"},"finish_reason":null}]}"#;
 const STOP: &str = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}"#;
 
 /// A chat's preamble and three words.
 fn three_words() -> Script {
-    streams()
-        .event(r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#)
-        .event(WORD)
-        .event(WORD)
-        .event(WORD)
+    streams().event(ROLE).event(WORD).event(WORD).event(WORD)
 }
 
 #[tokio::test]
@@ -149,6 +147,14 @@ async fn a_stream_without_usage_is_estimated_by_its_events() {
         (CHAT, three_words().event(STOP).done()),
         (CHAT, three_words().event(STOP).event(bad).done()),
         (CHAT, three_words().then_closes()),
+        (
+            CHAT,
+            streams()
+                .chunk(format!("data: {ROLE}\n\ndata: {WORD}\n\n").as_bytes())
+                .event(WORD)
+                .event(WORD)
+                .done(),
+        ),
         (
             RESPONSES,
             response.iter().fold(streams(), |script, event| script.chunk(event.as_bytes())).last_chunk(),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::openai::Opening;
 
 /// Sends `stream` in two pieces cut at every place, and byte by byte; all must lead to the same end.
 fn watched(stream: &str) -> SseWatch {
@@ -229,10 +230,25 @@ fn events_with_content_are_counted_to_the_end_of_the_answer() {
 }
 
 #[test]
-fn the_preamble_is_not_counted() {
-    let mut watch = SseWatch::for_tokens();
-    watch.push(chunk(r#""delta":{"role":"assistant","content":""}"#).as_bytes());
-    watch.begin_behind_preamble();
-    watch.push([word("a"), word("b"), stop()].concat().as_bytes());
-    assert_eq!(watch.content_events(), 2);
+fn the_preamble_that_an_opening_finds_is_not_counted() {
+    let role = chunk(r#""delta":{"role":"assistant","content":""}"#);
+    let created = "event: response.created\ndata: {}\n\n";
+    let delta = "event: response.output_text.delta\ndata: {\"delta\":\"a\"}\n\n";
+    for (stream, preamble) in [
+        ([role.clone(), word("a"), word("b"), stop()].concat(), 1),
+        (["event: ping\ndata: {}\n\n: comment\n\n", &role, "\n", &word("a"), &word("b")].concat(), 2),
+        ([word("a"), word("b"), stop()].concat(), 0),
+        ([created, delta, delta, "event: response.completed\ndata: {}\n\n"].concat(), 0),
+    ] {
+        for length in 1..stream.len() {
+            let (mut watch, mut opening) = (SseWatch::for_tokens(), Opening::new());
+            for piece in stream.as_bytes().chunks(length) {
+                watch.push(piece);
+                opening.push(piece);
+            }
+            assert_eq!(opening.preamble_events(), preamble, "{stream:?}");
+            watch.discount(opening.preamble_events());
+            assert_eq!(watch.content_events(), 2, "{stream:?} by {length}");
+        }
+    }
 }
