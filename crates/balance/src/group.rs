@@ -85,7 +85,9 @@ pub enum Refusal {
     Empty,
     /// The request has been on every member that can be picked.
     AllTried {
-        /// When the first of the others has rested; `None` where there are no others.
+        /// How many others there are: members that rest and that the request was not on.
+        untried: u32,
+        /// When the first of them may be asked; `None` where there are none.
         soonest: Option<Duration>,
     },
     /// Every member rests.
@@ -161,7 +163,7 @@ impl Group {
             Look::Nobody => {
                 drop(books);
                 return Err(match self.core.members.iter().any(|member| pick.allows_order(member.order)) {
-                    true => Refusal::AllTried { soonest: None },
+                    true => Refusal::AllTried { untried: 0, soonest: None },
                     false => Refusal::Empty,
                 });
             }
@@ -381,12 +383,14 @@ pub(crate) struct Unavailable {
 impl Unavailable {
     /// What becomes of a pick that could choose nobody.
     pub(crate) fn instead(&self, pick: &Pick<'_>) -> Result<usize, Refusal> {
-        match (self.resting.untried, self.resting.soonest) {
+        let Resting { soonest, untried, soonest_untried, first } = self.resting;
+        match (first, soonest) {
             (Some((_, index)), _) if pick.even_resting => Ok(index),
-            (_, soonest) if self.somebody_open => Err(Refusal::AllTried { soonest }),
-            (_, Some(soonest)) => Err(Refusal::AllCooling { soonest }),
-            (_, None) if self.somebody_out => Err(Refusal::AllTried { soonest: None }),
-            (_, None) => Err(Refusal::Empty),
+            (_, Some(soonest)) if !self.somebody_open => Err(Refusal::AllCooling { soonest }),
+            _ if self.somebody_open || self.somebody_out => {
+                Err(Refusal::AllTried { untried, soonest: soonest_untried })
+            }
+            _ => Err(Refusal::Empty),
         }
     }
 }
@@ -396,8 +400,12 @@ impl Unavailable {
 struct Resting {
     /// When the first of them may be asked.
     soonest: Option<Duration>,
-    /// The first of those that were not tried, with its place; one whose probe is out comes last.
-    untried: Option<((bool, Duration), usize)>,
+    /// How many were not tried.
+    untried: u32,
+    /// When the first of those may be asked.
+    soonest_untried: Option<Duration>,
+    /// The one of those to ask if it must be, with its place; one whose probe is out comes last.
+    first: Option<((bool, Duration), usize)>,
 }
 
 impl Resting {
@@ -407,10 +415,16 @@ impl Resting {
             Availability::Probed(until) => (true, until),
             Availability::Open | Availability::Ready => return,
         };
-        self.soonest = Some(self.soonest.map_or(until, |soonest| soonest.min(until)));
+        let sooner = |known: Option<Duration>| known.map_or(until, |known| known.min(until));
+        self.soonest = Some(sooner(self.soonest));
+        if tried {
+            return;
+        }
+        self.untried += 1;
+        self.soonest_untried = Some(sooner(self.soonest_untried));
         let place = (is_probed, until);
-        if !tried && self.untried.is_none_or(|(first, _)| place < first) {
-            self.untried = Some((place, index));
+        if self.first.is_none_or(|(first, _)| place < first) {
+            self.first = Some((place, index));
         }
     }
 }

@@ -37,6 +37,7 @@ use std::time::Duration;
 use crate::fleet::DeploymentIndex;
 use crate::outcome::Remedy;
 
+mod again;
 mod directions;
 mod leg;
 mod rest;
@@ -93,7 +94,7 @@ use tried::{Trial, Tried};
 /// assert_eq!((ask.target, walk.retries(), walk.fallbacks()), (1, 1, 1));
 ///
 /// // `spare` leads to the same two deployments. They are not asked again by another name.
-/// let step = walk.refused(NoPick::AllTried { soonest: None }, now, dice, &Config);
+/// let step = walk.refused(NoPick::AllTried { untried: 0, soonest: None }, now, dice, &Config);
 /// assert_eq!(step, Step::GiveUp(GiveUp::Failed));
 /// ```
 #[derive(Debug)]
@@ -161,10 +162,8 @@ impl Walk {
             return Step::GiveUp(GiveUp::Deadline);
         }
         let target = self.leg.target;
-        if self.retries < self.limits.max_retries
-            && self.leg.attempts <= directions.retries(target, outcome)
-            && may_retry()
-        {
+        self.leg.retries = directions.retries(target, outcome);
+        if self.retries < self.limits.max_retries && self.leg.attempts <= self.leg.retries && may_retry() {
             self.retries += 1;
             return self.ask(now);
         }
@@ -214,14 +213,18 @@ impl Walk {
             return Step::GiveUp(GiveUp::Deadline);
         }
         let reason = match refusal {
-            NoPick::AllTried { soonest } => {
-                if let Some(step) = self.again(soonest, now, dice, directions) {
+            NoPick::AllTried { untried, soonest } => {
+                if let Some(step) = self.again((untried, soonest), now, dice, directions) {
                     return step;
+                }
+                // What is available here was tried by another name, so for this request all others cool down.
+                if let (true, Some(soonest)) = (self.is_new_leg(), soonest) {
+                    self.park(soonest, now);
                 }
                 self.leg.reason
             }
             NoPick::AllCooling { soonest } => {
-                self.parked.push(Parked { leg: self.leg, soonest });
+                self.park(soonest, now);
                 if 0 < self.leg.attempts { self.leg.reason } else { FallbackFor::Any }
             }
             NoPick::Empty => FallbackFor::Any,
@@ -233,6 +236,8 @@ impl Walk {
     /// The wait is over.
     pub fn waited(&mut self, now: Duration) -> Step {
         self.leg.force = false;
+        // Also those that had their rest: an untried one that is back by now goes first.
+        self.tried.leave_all_out();
         self.ask(now)
     }
 
@@ -306,35 +311,9 @@ impl Walk {
         }
     }
 
-    /// The retry of a leg that has no untried deployment: one that had its rest, or a wait for the first.
-    fn again(
-        &mut self,
-        soonest: Option<Duration>,
-        now: Duration,
-        dice: u64,
-        directions: &impl Directions,
-    ) -> Option<Step> {
-        if self.leg.attempts == 0 && !self.leg.waited {
-            return None;
-        }
-        if self.tried.release(&self.leg, now) {
-            return Some(self.ask(now));
-        }
-        let Limits { retry_after, deadline, .. } = self.limits;
-        self.tried.rest(&self.leg, now.saturating_add(rest::backoff(self.leg.rests)), retry_after);
-        let moment = [self.tried.soonest(&self.leg), soonest].into_iter().flatten().min()?;
-        let rest = moment.saturating_sub(now).max(rest::LEAST);
-        let longest = rest::LONGEST.max(retry_after).saturating_sub(self.leg.rested);
-        let room = deadline.saturating_sub(now).saturating_sub(rest);
-        // While a fallback is left, a long rest is not worth its time.
-        let is_long = rest::BACKOFF_MAX < rest;
-        if longest < rest || room.is_zero() || is_long && self.has_fallback(directions) {
-            return None;
-        }
-        let rest = rest + rest::jitter(rest::JITTER.min(room / 2), dice);
-        self.leg.rests += 1;
-        self.leg.rested += rest;
-        Some(Step::Wait(rest))
+    /// Nothing was tried on this leg, nor waited for.
+    fn is_new_leg(&self) -> bool {
+        self.leg.attempts == 0 && !self.leg.waited
     }
 
     fn has_fallback(&self, directions: &impl Directions) -> bool {
@@ -344,6 +323,17 @@ impl Walk {
 
     fn is_new(&self, target: usize) -> bool {
         target != self.first && !self.visited.contains(&target)
+    }
+
+    /// Leaves a leg whose deployments cool down. Meanwhile those that it tried have their rest.
+    fn park(&mut self, soonest: Duration, now: Duration) {
+        self.rest_tried(now);
+        self.parked.push(Parked { leg: self.leg, soonest });
+    }
+
+    fn rest_tried(&mut self, now: Duration) {
+        let due = now.saturating_add(rest::backoff(self.leg.rests));
+        self.tried.rest(&self.leg, due, self.limits.retry_after);
     }
 
     /// The leg is over: on to the next target, or back to one that cooled down.
@@ -398,9 +388,6 @@ impl Walk {
                 let wait = wait + rest::jitter(jitter, dice);
                 self.waited += wait;
                 self.parked.swap_remove(place);
-                // What this leg tried before may be asked again after a wait this long, as after a rest.
-                let due = now.saturating_add(rest::backoff(leg.rests));
-                self.tried.rest(&leg, due, self.limits.retry_after);
                 self.enter(Leg { waited: true, ..leg }, now);
                 Step::Wait(wait)
             }

@@ -436,7 +436,7 @@ impl<'a> World<'a> {
 fn no_pick(refusal: Refusal) -> NoPick {
     match refusal {
         Refusal::Empty => NoPick::Empty,
-        Refusal::AllTried { soonest } => NoPick::AllTried { soonest },
+        Refusal::AllTried { untried, soonest } => NoPick::AllTried { untried, soonest },
         Refusal::AllCooling { soonest } => NoPick::AllCooling { soonest },
     }
 }

@@ -15,11 +15,13 @@ pub(super) struct Leg {
     pub(super) reason: FallbackFor,
     /// Attempts that failed here, hedges aside. More than 0 makes the next one a retry.
     pub(super) attempts: u32,
+    /// Retries that the last failure allows here in all.
+    pub(super) retries: u32,
     /// The lowest order that failed here.
     pub(super) lowest_order: i64,
-    /// Rests taken here.
+    /// Rests of what was tried that were taken here.
     pub(super) rests: u32,
-    /// Time rested since the last attempt here.
+    /// Time waited since the last attempt here.
     pub(super) rested: Duration,
     /// It waited for a cooldown to end, so that what was tried may be asked again here.
     pub(super) waited: bool,
@@ -43,6 +45,7 @@ impl Leg {
             is_fallback: false,
             reason: FallbackFor::Any,
             attempts: 0,
+            retries: 0,
             lowest_order: i64::MAX,
             rests: 0,
             rested: Duration::ZERO,

@@ -67,7 +67,9 @@ pub enum NoPick {
     Empty,
     /// Members are available, but [`Walk::tried`](crate::Walk::tried) holds them all; or only barred ones cool down.
     AllTried {
-        /// `None` if no member cools down.
+        /// Members that cool down and that [`Walk::tried`](crate::Walk::tried) does not hold.
+        untried: u32,
+        /// Of these; `None` if there are none.
         soonest: Option<Duration>,
     },
     /// Every member cools down.

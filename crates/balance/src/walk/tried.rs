@@ -78,6 +78,11 @@ impl Tried {
         self.left_out = self.deployments.len();
     }
 
+    /// Whether some may be picked again that failed.
+    pub(super) fn has_released(&self) -> bool {
+        self.left_out < self.deployments.len()
+    }
+
     /// Lets those return to the leg's picks whose time has come; whether there were any.
     pub(super) fn release(&mut self, leg: &Leg, now: Duration) -> bool {
         let left_out_before = self.left_out;

@@ -88,5 +88,5 @@ fn only_those_with_a_free_place_on_the_lowest_level_are_shown_while_there_are_an
     assert_eq!(shown(&[]), Ok(vec![0, 1, 2, 3, 4]));
     assert_eq!(shown(&[0, 3]), Ok(vec![1, 2, 4]));
     assert_eq!(shown(&[0, 1, 2, 3, 4]), Ok(vec![5]));
-    assert_eq!(shown(&[0, 1, 2, 3, 4, 5]), Err(Refusal::AllTried { soonest: None }));
+    assert_eq!(shown(&[0, 1, 2, 3, 4, 5]), Err(Refusal::AllTried { untried: 0, soonest: None }));
 }

@@ -55,6 +55,16 @@ impl World {
         self.standings()[deployment] == Standing::CoolingDown || self.has_probe(deployment)
     }
 
+    /// When it may be asked, or asked about again.
+    fn returns(&self, deployment: usize) -> Duration {
+        let condition = self.fleet.condition(self.deployments[deployment], self.now);
+        let pause = match condition.standing {
+            Standing::CoolingDown => condition.cooldown.expect("it has a reason").remaining,
+            _ => Duration::from_millis(50),
+        };
+        self.now + pause
+    }
+
     fn pick(&mut self, tried: &[usize]) -> Option<usize> {
         let closed: Vec<bool> = (0..self.deployments.len()).map(|number| self.is_closed(number)).collect();
         let tried_indices: Vec<_> = tried.iter().map(|&number| self.deployments[number]).collect();
@@ -72,10 +82,12 @@ impl World {
                 assert!(self.now < soonest, "there is something to wait for");
                 None
             }
-            Err(Refusal::AllTried { soonest }) => {
-                let open = |&number: &usize| !closed[number];
-                assert!((0..closed.len()).filter(open).all(|number| tried.contains(&number)));
-                assert_eq!(soonest.is_some(), closed.contains(&true));
+            Err(Refusal::AllTried { untried, soonest }) => {
+                let is_untried = |number: &usize| !tried.contains(number);
+                let others = (0..closed.len()).filter(is_untried);
+                assert!(others.clone().all(|number| closed[number]));
+                assert_eq!(untried as usize, others.clone().count());
+                assert_eq!(soonest, others.map(|number| self.returns(number)).min());
                 None
             }
             Err(Refusal::Empty) => panic!("the group has members"),

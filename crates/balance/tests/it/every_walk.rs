@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::thread;
 use std::time::Duration;
 
-use leastbusy_balance::{Ask, GiveUp, Limits, NoPick, Outcome, Remedy, Step, WhenAllCooling};
+use leastbusy_balance::{Ask, Directions, GiveUp, Limits, NoPick, Outcome, Remedy, Step, WhenAllCooling};
 
 use crate::choices::Choices;
 use crate::request::{Plan, Request};
@@ -118,6 +118,11 @@ impl Witness {
         self.attempts.iter().rfind(|attempt| attempt.deployment == deployment)
     }
 
+    /// How long a deployment is to be left alone after an attempt.
+    fn rest_after(&self, attempt: &Attempt) -> Duration {
+        attempt.outcome.retry_after().unwrap_or(Duration::from_millis(500)).max(self.limits.retry_after)
+    }
+
     fn asks(&mut self, ask: Ask, request: &Request<'_>) {
         assert!(request.now < self.limits.deadline, "nothing begins at or after the deadline");
         assert_eq!(request.walk.target(), ask.target);
@@ -144,8 +149,7 @@ impl Witness {
         if let Some(before) = self.last_on(deployment) {
             assert_eq!(before.leg.0, ask.target, "tried by another name");
             assert_ne!(before.outcome.remedy(), Remedy::OtherDeployment, "it would say the same");
-            let rest =
-                before.outcome.retry_after().unwrap_or(Duration::from_millis(500)).max(limits.retry_after);
+            let rest = self.rest_after(before);
             assert!(before.ended + rest <= request.now, "{deployment} was to rest for {rest:?}");
             let above = |member: &&(usize, i64)| ask.above_order.is_none_or(|order| order < member.1);
             let members = plan.rooms[ask.target].members.iter().filter(above);
@@ -153,6 +157,9 @@ impl Witness {
                 members.filter(|member| ask.force || request.cooling[member.0] <= request.now);
             let is_tried = |member: &(usize, i64)| self.last_on(member.0).is_some();
             assert!(available.all(is_tried), "{deployment} again, while an untried one is available");
+            if !ask.force {
+                self.keeps_retries(ask, deployment, request);
+            }
         } else {
             let is_tried = |candidate: &(usize, i64)| self.last_on(candidate.0).is_some();
             assert!(!candidates.iter().any(is_tried), "the pick had the choice of a tried one");
@@ -175,6 +182,28 @@ impl Witness {
         let most = (1 + retries) * (1 + limits.max_fallbacks as usize);
         assert!(self.attempts.len() < most, "{most} attempts at most");
         self.waits_for = None;
+    }
+
+    /// A deployment is tried again, so a retry is left for each untried one that cools down and returns in time.
+    fn keeps_retries(&self, ask: Ask, deployment: usize, request: &Request<'_>) {
+        let plan = request.plan;
+        let last = self.attempts.last().expect("one was tried");
+        let returns = |member: &(usize, i64)| request.cooling[member.0];
+        let in_time =
+            |end: Duration| end < self.limits.deadline && end <= last.ended + Duration::from_secs(7);
+        let above = |member: &&(usize, i64)| ask.above_order.is_none_or(|order| order < member.1);
+        let members = plan.rooms[ask.target].members.iter().filter(above);
+        let untried = members.filter(|member| self.last_on(member.0).is_none());
+        let untried = untried.filter(|member| request.now < returns(member)).map(returns);
+        let leg = (ask.target, ask.above_order);
+        let on_leg: Vec<_> = self.attempts.iter().filter(|attempt| attempt.leg == leg).collect();
+        let allowed = on_leg.last().map_or(0, |last| plan.retries(ask.target, last.outcome));
+        let left = (allowed as usize).saturating_sub(on_leg.len());
+        let left = left.min((self.limits.max_retries - request.walk.retries()) as usize);
+        assert!(
+            !untried.clone().any(in_time) || untried.count() <= left,
+            "{deployment} again, with the last retries"
+        );
     }
 
     fn waits(&mut self, wait: Duration, request: &Request<'_>) {
@@ -203,12 +232,21 @@ impl Witness {
             GiveUp::Empty => assert_eq!((is_tried, is_parked), (false, false)),
             GiveUp::Deadline => assert!(self.limits.deadline <= request.now),
         }
-        // What a wait was for may turn out to cool down for longer than there is time, which the walk cannot know; and one
-        // that cools down for less than `retry_after` says may need more rest than is left.
-        // A target that was left because all of it cooled down may have been tried by another name since.
-        let cools = request.cooling.iter().any(|end| request.now < *end);
-        if self.limits.retry_after.is_zero() && !cools && !is_parked {
-            assert_eq!(self.waits_for, None, "a wait that no attempt followed");
+        // What a wait was for may turn out to cool down for longer than there is time, or to have been tried by another
+        // name since. A wait that no attempt followed is in vain only if somebody could have been asked.
+        if self.waits_for.is_some() {
+            let (target, above_order) = *self.legs.last().expect("it waited somewhere");
+            let above = |member: &&(usize, i64)| above_order.is_none_or(|order| order < member.1);
+            let may_be_asked = |member: &(usize, i64)| {
+                request.cooling[member.0] <= request.now
+                    && self.last_on(member.0).is_none_or(|before| {
+                        before.leg.0 == target
+                            && before.outcome.remedy() != Remedy::OtherDeployment
+                            && before.ended + self.rest_after(before) <= request.now
+                    })
+            };
+            let members = request.plan.rooms[target].members.iter();
+            assert!(!members.filter(above).any(may_be_asked), "a wait that no attempt followed");
         }
     }
 }
@@ -361,7 +399,10 @@ fn every_request_that_a_healthy_deployment_may_serve_is_served() {
                 let is_healthy = |deployment: usize| ends[deployment].0 == Outcome::Success;
                 let is_served = is_served(&plan, limits, &ends, &cooling);
                 let story = || format!("{plan:?}, {limits:?}, {ends:?}, {cooling:?}");
-                if can_reach(&plan, |deployment| is_healthy(deployment) && cooling[deployment] == 0) {
+                let may_wait = when_all_cooling != WhenAllCooling::Fail;
+                if can_reach(&plan, |deployment| {
+                    is_healthy(deployment) && (may_wait || cooling[deployment] == 0)
+                }) {
                     assert!(is_served, "an error although a healthy deployment was there: {}", story());
                 }
                 if is_served {

@@ -196,6 +196,28 @@ fn failures_leave_the_window_one_by_one() {
 }
 
 #[test]
+fn a_refusal_tells_when_the_first_untried_one_returns() {
+    let mut stage = Stage::of(4);
+    for (deployment, seconds) in [(1, 2), (2, 9), (3, 6)] {
+        stage.answers(deployment, asks_for(seconds));
+    }
+    let after = |seconds| Some(stage.now + Duration::from_secs(seconds));
+    for (tried, untried, soonest) in [
+        (&stage.deployments[..1], 3, after(2)),
+        (&stage.deployments[..2], 2, after(6)),
+        (&stage.deployments[..], 0, None),
+    ] {
+        let refusal = stage.group.pick(&Pick { tried, now: stage.now, ..Pick::default() }).unwrap_err();
+        assert_eq!(refusal, Refusal::AllTried { untried, soonest });
+        let barred = &stage.deployments[..3];
+        let refusal =
+            stage.group.pick(&Pick { tried, barred, now: stage.now, ..Pick::default() }).unwrap_err();
+        let (untried, soonest) = if 0 < untried { (1, after(6)) } else { (0, None) };
+        assert_eq!(refusal, Refusal::AllTried { untried, soonest });
+    }
+}
+
+#[test]
 fn failing_now_and_then_rests_at_most_half_of_a_group_and_never_the_last() {
     let mut stage = Stage::of(4);
     for deployment in 0..4 {

@@ -98,7 +98,7 @@ impl World {
                 Some(seat)
             }
             Err(refusal) => {
-                let all_tried = Refusal::AllTried { soonest: None };
+                let all_tried = Refusal::AllTried { untried: 0, soonest: None };
                 let expected = if plan.seats.is_empty() { Refusal::Empty } else { all_tried };
                 assert_eq!(winners, [0_usize; 0], "refused although a deployment is free");
                 assert_eq!(refusal, expected);

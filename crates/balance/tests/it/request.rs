@@ -139,15 +139,16 @@ impl<'p> Request<'p> {
         let is_available = |member: &(usize, i64)| ask.force || ends(member) <= self.now;
         let is_free = |member: &(usize, i64)| !self.walk.tried().contains(&self.deployments[member.0]);
         let is_barred = |member: &&(usize, i64)| self.walk.barred().contains(&self.deployments[member.0]);
-        let may_return = members.iter().filter(|member| !is_barred(member));
-        let soonest = may_return.map(ends).filter(|end| self.now < *end).min();
+        let cools = members.iter().filter(|member| self.now < ends(member) && !is_barred(member));
+        let untried: Vec<_> = cools.clone().filter(|member| is_free(member)).map(ends).collect();
+        let all_tried =
+            NoPick::AllTried { untried: untried.len() as u32, soonest: untried.into_iter().min() };
         if members.is_empty() {
             return Err(NoPick::Empty);
         }
         if !members.iter().any(is_available) {
-            return Err(
-                soonest.map_or(NoPick::AllTried { soonest }, |soonest| NoPick::AllCooling { soonest })
-            );
+            let soonest = cools.map(ends).min();
+            return Err(soonest.map_or(all_tried, |soonest| NoPick::AllCooling { soonest }));
         }
         let mut free: Vec<_> =
             members.into_iter().filter(|member| is_available(member) && is_free(member)).collect();
@@ -159,7 +160,7 @@ impl<'p> Request<'p> {
             free.iter().map(|member| member.1).min()
         };
         free.retain(|member| best.is_none_or(|order| member.1 == order));
-        if free.is_empty() { Err(NoPick::AllTried { soonest }) } else { Ok(free) }
+        if free.is_empty() { Err(all_tried) } else { Ok(free) }
     }
 
     /// Tells the walk that a pick came to nothing.

@@ -158,6 +158,71 @@ fn after_a_rest_an_untried_deployment_still_goes_first() {
 }
 
 #[test]
+fn the_last_retries_are_kept_for_those_that_were_not_tried() {
+    // One of four is well, and cools down for what was.
+    let plan = Plan::default().room(&[A, B, C, D], &[]).retries(3);
+    let mut request = plan.request();
+    request.cools(B, 1).cools(C, 1).cools(D, 3);
+    request.goes_to(A).fails(ERROR);
+    request.waits(1000..=1050).goes_to(B).fails(ERROR);
+    request.goes_to(C).fails(ERROR);
+    request.waits(1900..=2000).goes_to(D).succeeds(3, 0);
+    // However many retries the settings name, it is the least of them that counts.
+    let plan = Plan::default().room(&[A, B], &[]).retries(5);
+    let mut request = plan.request_within(Limits { max_retries: 1, ..Limits::default() });
+    request.cools(B, 5).goes_to(A).fails(ERROR);
+    request.waits(5000..=5050).goes_to(B).succeeds(1, 0);
+}
+
+#[test]
+fn a_retry_to_spare_is_spent_where_the_wait_is_shorter() {
+    // What has just failed once is more often well than what cools down.
+    let plan = Plan::default().room(&[A, B], &[]).retries(2);
+    let mut request = plan.request();
+    request.cools(B, 5).goes_to(A).fails(ERROR);
+    request.waits(500..=1250).goes_to(A).fails(ERROR);
+    request.waits(3750..=4550).goes_to(B).succeeds(2, 0);
+}
+
+#[test]
+fn no_retry_is_kept_for_one_that_returns_too_late() {
+    let plan = Plan::default().room(&[A, B], &[]).retries(1);
+    plan.request().cools(B, 9).goes_to(A).fails(ERROR).waits(500..=1250).goes_to(A).succeeds(1, 0);
+    let mut request = plan.request_within(within(5));
+    request.cools(B, 5).goes_to(A).fails(ERROR).waits(500..=1250).goes_to(A).succeeds(1, 0);
+    // Nor after eight seconds, when it has failed another request meanwhile. The other one has had its rest.
+    let mut request = plan.request();
+    request.cools(B, 5).goes_to(A).fails(ERROR).waits(5000..=5050).cools(B, 4);
+    request.goes_to(A).succeeds(1, 0);
+}
+
+#[test]
+fn waits_for_others_do_not_lengthen_a_rest() {
+    let plan = Plan::default().room(&[A, B], &[]).retries(2);
+    let mut request = plan.request();
+    request.cools(B, 2).goes_to(A).fails(rate_limited(3));
+    request.waits(2000..=2050).goes_to(B).fails(ERROR);
+    request.waits(500..=1250).goes_to(B).succeeds(2, 0);
+}
+
+#[test]
+fn one_that_was_tried_and_cools_down_is_nobody_to_keep_a_retry_for() {
+    let plan = Plan::default().room(&[A, B], &[]).retries(2);
+    let mut request = plan.request();
+    request.goes_to(A).fails_and_cools(ERROR, 7).goes_to(B).fails(rate_limited(2));
+    request.waits(500..=1250).waits(750..=2250).goes_to(B).succeeds(2, 0);
+}
+
+#[test]
+fn one_that_returns_together_with_another_that_was_tried_goes_first() {
+    let plan = Plan::default().room(&[A, B, C], &[]).retries(2);
+    let mut request = plan.request();
+    request.cools(B, 9).goes_to(A).fails_and_cools(ERROR, 9).goes_to(C).fails(rate_limited(20));
+    // A had its rest and is still to cool down.
+    request.waits(500..=1250).waits(7750..=8550).goes_to(B).succeeds(2, 0);
+}
+
+#[test]
 fn a_refused_key_or_an_unknown_model_is_tried_elsewhere_and_never_there_again() {
     // R06, R12, D-30.
     for outcome in [Outcome::Authentication, Outcome::NotFound] {
@@ -298,6 +363,14 @@ fn a_shared_deployment_is_not_asked_again_by_another_name() {
     let mut request = plan.request_within(Limits { max_fallbacks: 1, ..Limits::default() });
     // SPARE has nobody new. It is left out and costs nothing.
     request.goes_to(A).fails(ERROR).goes_to(B).succeeds(0, 1);
+}
+
+#[test]
+fn what_cools_down_beside_those_tried_by_another_name_is_a_last_resort() {
+    let plan = Plan::default().room(&[A], &[SPARE, LAST]).room(&[A, B], &[]).room(&[C], &[]);
+    let mut request = plan.request();
+    request.cools(B, 1).goes_to(A).fails(ERROR).goes_to(C).fails(ERROR);
+    request.waits(1000..=1050).goes_to(B).succeeds(0, 2);
 }
 
 #[test]

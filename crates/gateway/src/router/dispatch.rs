@@ -370,7 +370,7 @@ fn pretended(mock: MockFailure, attempt: Attempt, model: &str) -> Failure {
 fn no_pick(refusal: Refusal) -> NoPick {
     match refusal {
         Refusal::Empty => NoPick::Empty,
-        Refusal::AllTried { soonest } => NoPick::AllTried { soonest },
+        Refusal::AllTried { untried, soonest } => NoPick::AllTried { untried, soonest },
         Refusal::AllCooling { soonest } => NoPick::AllCooling { soonest },
     }
 }
