@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use tokio::net::TcpStream;
 
 use super::load::{ANSWER, EVENTS};
 use super::script::{Exchange, Played, Script, Upstream, answers, closes, hangs, resets, streams};
@@ -42,7 +44,10 @@ pub(crate) enum Fault {
 }
 
 impl Fault {
+    // The first strikes while all are trusted alike, so that it is met: later an upstream that failed lately may
+    // have no share of half a second's requests.
     pub(crate) const ALL: [Self; 14] = [
+        Self::BreaksAfterContent,
         Self::Resets,
         Self::Closes,
         Self::Hangs,
@@ -56,7 +61,6 @@ impl Fault {
         Self::PromisesTooMuch,
         Self::SaysTooMuch,
         Self::Refuses,
-        Self::BreaksAfterContent,
     ];
 }
 
@@ -65,6 +69,8 @@ impl Fault {
 pub(crate) struct Patient {
     pub(crate) upstream: Played,
     fault: Arc<Mutex<Fault>>,
+    /// Since when it is well, or until when it was.
+    well: Mutex<Vec<(Instant, Option<Instant>)>>,
     broken_after_content: Arc<AtomicUsize>,
 }
 
@@ -82,12 +88,32 @@ impl Patient {
             script(fault, stream)
         })
         .await;
-        Self { upstream, fault, broken_after_content }
+        let well = Mutex::new(vec![(Instant::now(), None)]);
+        Self { upstream, fault, well, broken_after_content }
     }
 
-    pub(crate) fn falls_ill(&self, fault: Fault) {
-        *self.fault.lock().unwrap() = fault;
+    /// It fails in another way from now on, or is well.
+    pub(crate) async fn falls_ill(&self, fault: Fault) {
+        if let Some((_, until @ None)) = self.well.lock().unwrap().last_mut()
+            && fault != Fault::None
+        {
+            *until = Some(Instant::now());
+        }
+        let before = std::mem::replace(&mut *self.fault.lock().unwrap(), fault);
         self.upstream.listens(fault != Fault::Refuses);
+        if fault == Fault::None && before != Fault::None {
+            // To listen again takes a moment.
+            while TcpStream::connect(self.upstream.address).await.is_err() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            self.well.lock().unwrap().push((Instant::now(), None));
+        }
+    }
+
+    /// Whether it was well all the time between two moments.
+    pub(crate) fn was_well(&self, from: Instant, to: Instant) -> bool {
+        let well = self.well.lock().unwrap();
+        well.iter().any(|&(since, until)| since <= from && until.is_none_or(|until| to <= until))
     }
 
     /// Streams it closed after their first word.
@@ -109,7 +135,7 @@ fn script(fault: Fault, stream: bool) -> Script {
     let [role, word, ..] = EVENTS;
     let half = &ANSWER.as_bytes()[..ANSWER.len() / 2];
     match (fault, stream) {
-        (Fault::None, false) => answers(200).pauses(WORK).json(ANSWER),
+        (Fault::None | Fault::BreaksAfterContent, false) => answers(200).pauses(WORK).json(ANSWER),
         (Fault::None, true) => events(GAP).done(),
         (Fault::Resets, _) => resets(),
         (Fault::Closes | Fault::Refuses, _) => closes(),
@@ -131,9 +157,7 @@ fn script(fault: Fault, stream: bool) -> Script {
         (Fault::RateLimits, _) => answers(429).header("retry-after", "1").json(error),
         (Fault::Errs, _) => answers(500).json(error),
         (Fault::IsOverloaded, _) => answers(503).json(error),
-        (Fault::BreaksOff | Fault::BreaksAfterContent, false) => {
-            answers(200).chunked().chunk(half).then_closes()
-        }
+        (Fault::BreaksOff, false) => answers(200).chunked().chunk(half).then_closes(),
         (Fault::BreaksOff, true) => streams().event(role).pauses(GAP).then_closes(),
         (Fault::PromisesTooMuch, false) => {
             answers(200).claiming(ANSWER.len() + 1, ANSWER.as_bytes()).then_closes()

@@ -39,7 +39,16 @@ pub(crate) struct Seen {
     answers: AtomicUsize,
     retries: AtomicUsize,
     broken_after_content: AtomicUsize,
-    errors: Mutex<Vec<String>>,
+    errors: Mutex<Vec<Error>>,
+}
+
+/// What a client saw that it should not have seen.
+#[derive(Debug, Clone)]
+pub(crate) struct Error {
+    pub(crate) text: String,
+    pub(crate) retries: usize,
+    pub(crate) began: Instant,
+    pub(crate) ended: Instant,
 }
 
 /// The same as numbers.
@@ -52,7 +61,7 @@ pub(crate) struct Tally {
     /// Streams that ended with one error event after a word of content.
     pub(crate) broken_after_content: usize,
     /// Everything else.
-    pub(crate) errors: Vec<String>,
+    pub(crate) errors: Vec<Error>,
 }
 
 impl Load {
@@ -86,7 +95,7 @@ impl Seen {
         }
     }
 
-    fn take_in(&self, answer: &Answer, stream: bool, took: Duration) {
+    fn take_in(&self, answer: &Answer, stream: bool, began: Instant) {
         let retries = answer.header("x-litellm-attempted-retries").unwrap_or("0");
         let retries = retries.parse().unwrap();
         self.retries.fetch_add(retries, Ordering::SeqCst);
@@ -97,9 +106,11 @@ impl Seen {
             true if good && breaks_after_content(answer.text()) => &self.broken_after_content,
             _ => {
                 let status = &answer.head.first_line;
-                let error = format!("{status} after {retries} retries in {took:?}: {}", answer.text());
-                eprintln!("a client saw {error}");
-                self.errors.lock().unwrap().push(error);
+                let ended = Instant::now();
+                let took = ended - began;
+                let text = format!("{status} after {retries} retries in {took:?}: {}", answer.text());
+                eprintln!("a client saw {text}");
+                self.errors.lock().unwrap().push(Error { text, retries, began, ended });
                 return;
             }
         };
@@ -122,7 +133,7 @@ async fn asks_and_asks(
             client.asks("m").await;
         }
         let answer = client.answer().await;
-        seen.take_in(&answer, stream, began.elapsed());
+        seen.take_in(&answer, stream, began);
         if !answer.whole || answer.header("connection") == Some("close") {
             client = Client::connect(&gateway).await;
         }

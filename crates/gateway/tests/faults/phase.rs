@@ -11,7 +11,8 @@ use super::gateway::Gateway;
 use super::ill::Fault;
 use super::load::{Load, Seen, Tally};
 
-const ILL: Duration = Duration::from_millis(600);
+const ILL: Duration = Duration::from_millis(700);
+const ILL_LONGER: Duration = Duration::from_millis(1500);
 const WELL: Duration = Duration::from_millis(100);
 
 /// A time in which the faults stay as they are.
@@ -22,25 +23,32 @@ pub(crate) struct Phase {
 }
 
 impl Phase {
+    fn well() -> Self {
+        Self { faults: [Fault::None; IDS.len()], time: WELL }
+    }
+
     pub(crate) fn is_well(&self) -> bool {
         self.faults.iter().all(|&fault| fault == Fault::None)
     }
 }
 
-/// Each fault on one, two or (half of the time) three of four, with time to recover between them; then different
-/// ones at once, without.
-pub(crate) fn plan(dice: &mut fastrand::Rng) -> Vec<Phase> {
-    let well = || Phase { faults: [Fault::None; IDS.len()], time: WELL };
-    let mut phases = vec![well()];
+/// Each fault on one, two or (half of the time) three of four, with time to recover between them.
+pub(crate) fn in_turn(dice: &mut fastrand::Rng) -> Vec<Phase> {
+    let mut phases = vec![Phase::well()];
     for fault in Fault::ALL {
         let ill = dice.choice([1, 2, 3, 3]).unwrap();
         phases.push(Phase { faults: struck(dice, ill, |_| fault), time: ILL });
-        phases.push(well());
+        phases.push(Phase::well());
     }
-    let any = |dice: &mut fastrand::Rng| dice.choice(Fault::ALL).unwrap();
-    phases.extend([(); 4].map(|()| Phase { faults: struck(dice, 3, any), time: ILL }));
-    phases.push(well());
     phases
+}
+
+/// Different faults on `ill` of four at once, and on others before these have recovered: who is well rests when the
+/// others fall ill.
+pub(crate) fn all_over(ill: usize, dice: &mut fastrand::Rng) -> Vec<Phase> {
+    let any = |dice: &mut fastrand::Rng| dice.choice(Fault::ALL).unwrap();
+    let phases = (0..8).map(|_| Phase { faults: struck(dice, ill, any), time: ILL_LONGER });
+    phases.chain([Phase::well()]).collect()
 }
 
 fn struck(

@@ -109,7 +109,7 @@ impl Upstream {
 /// An upstream that plays by itself.
 #[derive(Debug)]
 pub(crate) struct Played {
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     connections: Arc<AtomicUsize>,
     requests: Arc<AtomicUsize>,
     #[allow(dead_code, reason = "only `tests/faults` refuses connections")]
