@@ -11,6 +11,10 @@
 //! - A retry goes to a deployment this request has not tried, at once. Only when all that are available
 //!   were tried it waits, until the first of them may be asked again: at the end of the rest it asked for
 //!   (`Retry-After`), or of a rest that doubles each time; or until the first that cools down returns.
+//! - A retry is kept for each deployment that was not tried and cools down: when no more are left, the request
+//!   waits up to 8 s for the first of them, and does not ask again what has just failed. So one that has a
+//!   retry for each ill deployment of a group gets to a healthy one. Retries to spare go where the wait is
+//!   shorter: what failed once is more often well than what cools down.
 //! - What an outcome's [`Remedy`] excludes is not tried: not the same deployment after a refused key, no
 //!   deployment of the group after a bad request.
 //! - A retry needs the group's [budget](crate::RetryBudget). A fallback needs none: it is another group's load.
@@ -18,8 +22,9 @@
 //!   list, depth first, each target at most once and never the first again. A deployment that was tried on
 //!   the way is not tried by another name.
 //! - There is no wait before a fallback and none before giving up: each wait is for an attempt.
-//! - When every deployment of a target cools down, fallbacks go first. When none is left,
-//!   [`WhenAllCooling`] says whether to fail, to wait for the first that returns or to ask it at once.
+//! - When every deployment of a target cools down, those aside that were tried by another name, fallbacks go
+//!   first. When none is left, [`WhenAllCooling`] says whether to fail, to wait for the first that returns or to
+//!   ask it at once.
 //! - Nothing begins at or after the deadline.
 //!
 //! # It ends

@@ -10,7 +10,8 @@ mod tests;
 /// The first rest after a failure that asked for none.
 const BACKOFF: Duration = Duration::from_millis(500);
 
-/// The longest such rest, and the longest of any kind that is taken while a fallback is left.
+/// The longest such rest, and the longest of any kind that is taken while a fallback is left, or for a deployment
+/// that was not tried while another one could be asked again.
 pub(super) const BACKOFF_MAX: Duration = Duration::from_secs(8);
 
 /// What is added at random, so that those who failed together do not return together.

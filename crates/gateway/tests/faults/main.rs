@@ -83,54 +83,79 @@ fn dice() -> fastrand::Rng {
     fastrand::Rng::with_seed(seed)
 }
 
-/// Clients ask and ask. Returns how many streams were broken after a word of content.
-async fn endure(phases: Vec<Phase>, num_retries: u32, cooldown: Duration, dice: &mut fastrand::Rng) -> usize {
-    let mut patients = Vec::new();
-    for _ in IDS {
-        patients.push(Patient::well().await);
-    }
-    let gateway = Arc::new(Gateway::start(&quick(&patients, num_retries, cooldown)));
-    let load = Load::start(&gateway, dice);
-    let mut report = Report::new(&gateway, &load);
-    for phase in phases {
-        for (patient, fault) in patients.iter().zip(phase.faults) {
-            patient.falls_ill(fault).await;
+/// Four deployments, a gateway before them, and clients that ask and ask.
+struct Run {
+    patients: Vec<Patient>,
+    gateway: Arc<Gateway>,
+    num_retries: u32,
+    load: Load,
+    report: Report,
+}
+
+impl Run {
+    async fn start(num_retries: u32, cooldown: Duration, dice: &mut fastrand::Rng) -> Self {
+        let mut patients = Vec::new();
+        for _ in IDS {
+            patients.push(Patient::well().await);
         }
-        tokio::time::sleep(phase.time).await;
-        if phase.is_well() {
-            let table = gateway.table();
-            eventually("a gateway that trusts all of them again", || {
-                table.deployments().all(|known| table.condition(known).standing == Standing::Available)
-            })
-            .await;
+        let gateway = Arc::new(Gateway::start(&quick(&patients, num_retries, cooldown)));
+        let load = Load::start(&gateway, dice);
+        let report = Report::new(&gateway, &load);
+        Self { patients, gateway, num_retries, load, report }
+    }
+
+    async fn endures(&mut self, phases: impl IntoIterator<Item = Phase>) {
+        for phase in phases {
+            for (patient, fault) in self.patients.iter().zip(phase.faults) {
+                patient.falls_ill(fault).await;
+            }
+            tokio::time::sleep(phase.time).await;
+            if phase.is_well() {
+                let table = self.gateway.table();
+                eventually("a gateway that trusts all of them again", || {
+                    table.deployments().all(|known| table.condition(known).standing == Standing::Available)
+                })
+                .await;
+            }
+            self.report.ends(&phase);
         }
-        report.ends(&phase);
     }
-    // Failures of a deployment that never rested lower its share until they are ten seconds old.
-    let full_share_by = Instant::now() + Duration::from_secs(12);
-    while let Err(least) = share_evenly(&gateway).await {
-        assert!(Instant::now() < full_share_by, "{least} still has less than half of its share");
+
+    /// Waits until each deployment has its share of the load again.
+    async fn recovers(&self) {
+        // Failures of a deployment that never rested lower its share until they are ten seconds old.
+        let full_share_by = Instant::now() + Duration::from_secs(12);
+        while let Err(least) = share_evenly(&self.gateway).await {
+            assert!(Instant::now() < full_share_by, "{least} still has less than half of its share");
+        }
     }
-    report.rest();
-    let seen = load.stop().await;
-    gateway.ends().await;
-    assert_eq!(gateway.in_flight(), [0; IDS.len()]);
-    eprintln!("{report}");
-    let broken: usize = patients.iter().map(Patient::broken_after_content).sum();
-    assert_eq!(seen.broken_after_content, broken, "each such stream ends with one error event");
-    // Where others fall ill while a request is under way, it may meet them all.
-    let amiss = seen.errors.iter().filter(|error| must_be_served(error, &patients, num_retries));
-    let amiss: Vec<_> = amiss.map(|error| error.text.as_str()).collect();
-    eprintln!("{} of {} errors while enough were well", amiss.len(), seen.errors.len());
-    assert_eq!(amiss, [""; 0]);
-    broken
+
+    /// Returns how many streams were broken after a word of content.
+    async fn ends(mut self) -> usize {
+        self.report.rest();
+        let seen = self.load.stop().await;
+        self.gateway.ends().await;
+        assert_eq!(self.gateway.in_flight(), [0; IDS.len()]);
+        eprintln!("{}", self.report);
+        let broken: usize = self.patients.iter().map(Patient::broken_after_content).sum();
+        assert_eq!(seen.broken_after_content, broken, "each such stream ends with one error event");
+        // Where others fall ill while a request is under way, it may meet them all.
+        let must_be_served = |error: &&Error| must_be_served(error, &self.patients, self.num_retries);
+        let amiss = seen.errors.iter().filter(must_be_served);
+        let amiss: Vec<_> = amiss.map(|error| error.text.as_str()).collect();
+        eprintln!("{} of {} errors while enough were well", amiss.len(), seen.errors.len());
+        assert_eq!(amiss, [""; 0]);
+        broken
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_client_sees_a_failure_while_deployments_fail_in_turn() {
     let mut dice = dice();
-    let broken = endure(in_turn(&mut dice), 3, Duration::from_millis(250), &mut dice).await;
-    assert!(0 < broken, "no stream was broken after content");
+    let mut run = Run::start(3, Duration::from_millis(250), &mut dice).await;
+    run.endures(in_turn(&mut dice)).await;
+    run.recovers().await;
+    assert!(0 < run.ends().await, "no stream was broken after content");
 }
 
 // A retry of what was tried waits for half a second at least. So that those who waste their retries are found out,
@@ -140,11 +165,15 @@ const LONGER: Duration = Duration::from_millis(800);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_client_with_three_retries_sees_a_failure_while_one_of_four_is_well() {
     let mut dice = dice();
-    endure(all_over(3, &mut dice), 3, LONGER, &mut dice).await;
+    let mut run = Run::start(3, LONGER, &mut dice).await;
+    run.endures(all_over(3, &mut dice)).await;
+    run.ends().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_client_with_two_retries_sees_a_failure_while_two_of_four_are_well() {
     let mut dice = dice();
-    endure(all_over(2, &mut dice), 2, LONGER, &mut dice).await;
+    let mut run = Run::start(2, LONGER, &mut dice).await;
+    run.endures(all_over(2, &mut dice)).await;
+    run.ends().await;
 }

@@ -47,7 +47,7 @@ pub(crate) fn in_turn(dice: &mut fastrand::Rng) -> Vec<Phase> {
 /// others fall ill.
 pub(crate) fn all_over(ill: usize, dice: &mut fastrand::Rng) -> Vec<Phase> {
     let any = |dice: &mut fastrand::Rng| dice.choice(Fault::ALL).unwrap();
-    let phases = (0..8).map(|_| Phase { faults: struck(dice, ill, any), time: ILL_LONGER });
+    let phases = (0..6).map(|_| Phase { faults: struck(dice, ill, any), time: ILL_LONGER });
     phases.chain([Phase::well()]).collect()
 }
 

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use leastbusy_gateway::config::{Alias, Deployment, WhenAllCooling};
+use leastbusy_balance::TieBreak;
+use leastbusy_gateway::config::{Alias, Deployment, Hedge, WhenAllCooling};
 use serde_json::{Value, json};
 
 use super::client::{CHAT, Client, chat, get, post};
@@ -295,6 +296,7 @@ async fn metrics_count_retries_fallbacks_and_rests_and_show_the_state() {
     assert_eq!(metric(&gateway, &["leastbusy_fallbacks_total{", m]).await, 0.0);
     assert_eq!(metric(&gateway, &["leastbusy_cooldowns_total{", a]).await, 1.0);
     assert_eq!(metric(&gateway, &["leastbusy_cooldowns_total{", r#"deployment="b""#]).await, 0.0);
+    assert_eq!(metric(&gateway, &["leastbusy_hedges_total{", m]).await, 0.0);
     let state = "leastbusy_deployment_state{";
     assert_eq!(metric(&gateway, &[state, a, r#"state="cooling_down""#]).await, 1.0);
     assert_eq!(metric(&gateway, &[state, a, r#"state="available""#]).await, 0.0);
@@ -316,4 +318,34 @@ async fn text_that_a_client_sends_never_becomes_a_label() {
     let page = get(&gateway, "/metrics").await;
     assert_eq!(lines(page.text()), before);
     assert!(!page.text().contains("model-1"));
+}
+
+#[tokio::test]
+async fn metrics_count_a_higher_order_as_a_fallback() {
+    let failing = Upstream::playing(answers(500).json("{}")).await;
+    let well = Upstream::playing(answers(200).json("{}")).await;
+    let mut config = config([deployment("a", &failing.base()), deployment("b", &well.base())]);
+    config.deployments[1].order = 2;
+    config.router.retries.num_retries = 0;
+    let gateway = Gateway::start(&config);
+    let answer = post(&gateway, CHAT, &chat("m")).await;
+    assert_eq!((answer.status, answer.header("x-litellm-model-id")), (200, Some("b")));
+    let m = r#"model_group="m""#;
+    assert_eq!(metric(&gateway, &["leastbusy_fallbacks_total{", m]).await, 1.0);
+    assert_eq!(metric(&gateway, &["leastbusy_retries_total{", m]).await, 0.0);
+}
+
+#[tokio::test]
+async fn metrics_count_hedges_and_not_as_retries() {
+    let slow = Upstream::playing(answers(200).pauses(Duration::from_millis(400)).json("{}")).await;
+    let quick = Upstream::playing(answers(200).json("{}")).await;
+    let mut config = config([deployment("a", &slow.base()), deployment("b", &quick.base())]);
+    config.router.tie_break = TieBreak::First;
+    config.router.hedge = Hedge::After(Duration::from_millis(60));
+    let gateway = Gateway::start(&config);
+    let answer = post(&gateway, CHAT, &chat("m")).await;
+    assert_eq!((answer.status, answer.header("x-litellm-model-id")), (200, Some("b")));
+    let m = r#"model_group="m""#;
+    assert_eq!(metric(&gateway, &["leastbusy_hedges_total{", m]).await, 1.0);
+    assert_eq!(metric(&gateway, &["leastbusy_retries_total{", m]).await, 0.0);
 }
