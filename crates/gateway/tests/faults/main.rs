@@ -54,6 +54,8 @@ fn quick(patients: &[Patient], num_retries: u32, cooldown: Duration) -> Config {
     config.router.retries.budget_percent = 1000.0;
     config.router.cooldown.time = Some(cooldown);
     config.router.cooldown.max_time = 2 * cooldown;
+    // All rest when those that are left answer 429.
+    config.router.cooldown.all_cooling_wait = 4 * cooldown;
     config.router.cooldown.ramp = Duration::from_millis(250);
     config
 }
