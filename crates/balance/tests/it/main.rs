@@ -7,6 +7,7 @@ mod virtual_load;
 
 mod candidates;
 mod every_history;
+mod every_request;
 mod every_trouble;
 mod every_walk;
 mod health;
@@ -14,4 +15,5 @@ mod properties;
 mod recovery;
 mod threads;
 mod ties;
+mod walk_cooling;
 mod walk_rules;
