@@ -396,7 +396,7 @@ impl Unavailable {
 }
 
 /// The members that rest.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Resting {
     /// When the first of them may be asked.
     soonest: Option<Duration>,
