@@ -29,7 +29,8 @@ pub struct Engine {
     pub full_speed: u32,
     /// Time in a slot that every request spends before its first token; default 0.
     pub first_token_time: Duration,
-    /// How fast prompts are read, one after the other; by default they cost nothing.
+    /// How fast prompts are read, one after the other; by default they cost nothing. A prompt in line is read at
+    /// the speed of the moment in which its request got a slot, and to its end even if the request is given up.
     pub prefill_tokens_per_second: Option<f64>,
     /// Tokens (prompt and answer) of all requests in slots together; by default there is no bound. A request
     /// larger than that is served alone.
@@ -91,10 +92,11 @@ impl Engine {
     #[must_use]
     pub fn capacity(&self, prompt_tokens: f64, output_tokens: f64) -> f64 {
         let writing = output_tokens / self.tokens_per_second;
-        let in_slot = self.first_token_time.as_secs_f64() + writing;
+        let reading = self.prefill_tokens_per_second.map_or(0.0, |speed| prompt_tokens / speed);
+        let in_slot = reading + self.first_token_time.as_secs_f64() + writing;
         let by_slots = f64::from(self.slots) / in_slot;
         let by_speed = f64::from(self.places()) / writing;
-        let by_prefill = self.prefill_tokens_per_second.map_or(f64::INFINITY, |speed| speed / prompt_tokens);
+        let by_prefill = 1.0 / reading;
         let by_memory = self
             .memory_tokens
             .map_or(f64::INFINITY, |tokens| tokens / (prompt_tokens + output_tokens) / in_slot);

@@ -58,13 +58,16 @@ impl<T> Decode<T> {
         self.writing -= 1;
     }
 
-    /// When the first answer is whole, if nothing changes.
+    /// When the first answer is whole, if nothing changes; `None` also where nothing would ever be.
     pub(crate) fn next(&self) -> Option<f64> {
         let Reverse(first) = self.ends.peek()?;
-        // Where all were given up, the first in line goes at once.
-        let rate = self.rate();
         let left = (first.given - self.given).max(0.0);
-        Some(if rate == 0.0 { self.at } else { self.at + left / rate })
+        // Where all were given up, the first in line goes at once.
+        if self.writing == 0 || left == 0.0 {
+            return Some(self.at);
+        }
+        let rate = self.rate();
+        (0.0 < rate).then(|| self.at + left / rate)
     }
 
     /// Takes the answer that is whole at `now`, which is what [`Self::next`] said.

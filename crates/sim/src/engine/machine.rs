@@ -41,7 +41,7 @@ impl<'a> Machine<'a> {
 
     /// It lost everything that was on it.
     pub(crate) fn restart(&mut self) {
-        let announced = (None, self.announced.1 + 1);
+        let announced = (None, self.announced.1.wrapping_add(1));
         *self = Self { open: self.open, announced, ..Self::new(self.engine) };
     }
 
@@ -144,9 +144,11 @@ impl Engine {
         let ends = self.episodes.iter().filter(|episode| episode.trouble == Trouble::Down);
         let back = ends.map(|episode| episode.until).filter(|until| *until <= now.since_start()).max();
         back.map_or(1.0, |back| {
-            let part =
-                now.since(back.into()).as_secs_f64() / warm_up.time.as_secs_f64().max(f64::MIN_POSITIVE);
-            warm_up.speed + (1.0 - warm_up.speed) * part.min(1.0)
+            let since = now.since(back.into());
+            if warm_up.time <= since {
+                return 1.0;
+            }
+            warm_up.speed + (1.0 - warm_up.speed) * since.as_secs_f64() / warm_up.time.as_secs_f64()
         })
     }
 
@@ -157,7 +159,7 @@ impl Engine {
         for episode in &self.episodes {
             turns.extend([episode.from, episode.until].map(Moment::from));
             if let (Trouble::Down, Some(warm_up)) = (episode.trouble, self.warm_up) {
-                let step = |step| episode.until.saturating_add(warm_up.time * step / STEPS);
+                let step = |step| episode.until.saturating_add(warm_up.time.saturating_mul(step) / STEPS);
                 turns.extend((1..=STEPS).map(step).map(Moment::from));
             }
         }
