@@ -53,8 +53,10 @@ impl Scenario {
         if policy == Policy::CentralQueue
             && let Some(pooled) = pooled(&self.engines)
         {
-            // All its answers share one speed: there is nothing to wait for and nothing to choose.
-            return Run { engines: &[pooled], policy: Policy::LeastBusy, ..run }.report(jobs);
+            // All its answers share one speed: there is nothing to wait for and nothing to choose. Nothing fails
+            // at a bound, so no rule of the gateway's matters.
+            let (engines, rules) = (&[pooled], &Rules::default());
+            return Run { engines, rules, policy: Policy::LeastBusy, ..run }.report(jobs);
         }
         run.report(jobs)
     }
@@ -84,6 +86,7 @@ fn pooled(engines: &[Engine]) -> Option<Engine> {
     engines.iter().all(is_alike).then(|| Engine {
         slots: sum(|engine| engine.slots),
         full_speed: sum(|engine| engine.full_speed),
+        requests_max: None,
         ..first.clone()
     })
 }

@@ -24,11 +24,16 @@ impl World<'_> {
         }
     }
 
-    /// The machine without trouble that is free for a job: where its prompt is read first, then the fastest, then
+    /// The machine that is up and free for a job: where its prompt is read first, then the fastest, then
     /// the least busy.
     fn freest(&self, job: &Job) -> Option<usize> {
         let is_well = |machine: &Machine<'_>| {
-            matches!(machine.engine.trouble_at(self.now), None | Some(Trouble::Slow { .. }))
+            // One that fails some of its requests serves the others: a bound may count on all of it.
+            match machine.engine.trouble_at(self.now) {
+                None | Some(Trouble::Slow { .. }) => true,
+                Some(Trouble::Fails { share, .. } | Trouble::Hangs { share }) => share < 1.0,
+                Some(Trouble::Down | Trouble::RateLimits { .. }) => false,
+            }
         };
         let free = self.machines.iter().enumerate().filter(|(_, at)| at.is_free_for(job) && is_well(at));
         let rank = |at: &Machine<'_>| {
