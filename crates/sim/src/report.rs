@@ -46,7 +46,7 @@ impl Report {
 pub struct Timeline {
     /// The length of a span; the first begins at the start of the run.
     pub span: Duration,
-    /// The spans.
+    /// The spans. The last is the one in which the last request comes; what happens after it is counted there.
     pub spans: Vec<Span>,
 }
 

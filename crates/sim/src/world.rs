@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
+use std::mem;
 use std::time::Duration;
 
 use leastbusy_balance::{FailedAttempt, Lease, Limits, NoPick, Outcome, Phase, Pick, Refusal, Step, Walk};
@@ -47,17 +48,17 @@ impl Run<'_> {
     ///
     /// # Panics
     ///
-    /// If there are jobs but no engines.
+    /// If there are jobs but no engines, or if the spans have no length.
     #[must_use]
     pub fn report(&self, jobs: &[Job]) -> Report {
         assert!(jobs.is_empty() || !self.engines.is_empty(), "jobs need an engine");
-        let mut world = World::new(self, jobs.len());
+        assert!(self.span.is_none_or(|span| !span.is_zero()), "a span takes time");
+        let mut world = World::new(self, jobs);
         for (number, job) in jobs.iter().enumerate() {
             // An end at the same moment comes first: its place is free for the job that arrives.
             world.run_until(job.arrival.into());
             world.arrive(number, *job);
         }
-        world.is_closing = true;
         world.run_until(Moment::NEVER);
         world.give_up_the_hanging();
         world.tally.report()
@@ -70,6 +71,8 @@ struct Request {
     number: usize,
     job: Job,
     walk: Walk,
+    /// Whether an attempt was made; the walk forgets those that may be made again.
+    was_tried: bool,
 }
 
 /// An attempt of a request on one deployment.
@@ -113,12 +116,10 @@ struct World<'a> {
     /// What the deployments roll.
     dice: Dice,
     tally: Tally<'a>,
-    /// Nobody else will come.
-    is_closing: bool,
 }
 
 impl<'a> World<'a> {
-    fn new(run: &Run<'a>, requests: usize) -> Self {
+    fn new(run: &Run<'a>, jobs: &[Job]) -> Self {
         let mut seeds = Dice::new(run.seed);
         let mut world = Self {
             now: Moment::START,
@@ -134,8 +135,7 @@ impl<'a> World<'a> {
             },
             central: (run.policy == Policy::CentralQueue).then(VecDeque::new),
             dice: Dice::new(seeds.roll()),
-            tally: Tally::new(run.engines, requests, run.uncounted, run.span),
-            is_closing: false,
+            tally: Tally::new(run, jobs),
         };
         for (machine, engine) in run.engines.iter().enumerate() {
             for turn in engine.turns() {
@@ -178,9 +178,7 @@ impl<'a> World<'a> {
             }
             Event::Turn(machine) => self.turn(machine),
             Event::SpanEnds => {
-                let next = self.tally.span_ends(&self.machines);
-                // The last span is the one in which the last request came.
-                if let (Some(next), false) = (next, self.is_closing) {
+                if let Some(next) = self.tally.span_ends(&self.machines) {
                     self.at(next, Event::SpanEnds);
                 }
             }
@@ -193,7 +191,7 @@ impl<'a> World<'a> {
         let deadline = rules.request_timeout.map_or(Duration::MAX, |time| job.arrival.saturating_add(time));
         let mut walk = Walk::new(GROUP, Limits { deadline, ..rules.walk });
         let first = walk.start(job.arrival);
-        let request = self.requests.add(Request { number, job, walk });
+        let request = self.requests.add(Request { number, job, walk, was_tried: false });
         match &mut self.central {
             Some(queue) => {
                 queue.push_back(request);
@@ -240,7 +238,7 @@ impl<'a> World<'a> {
     fn begin(&mut self, request: Key, lease: Lease) {
         let Some(walking) = self.requests.get(request) else { return };
         let (job, machine) = (walking.job, lease.member());
-        let (number, is_retry) = (walking.number, !walking.walk.tried().is_empty());
+        let (number, is_retry) = (walking.number, mem::replace(&mut walking.was_tried, true));
         let at_once = lease.in_flight_at_pick();
         self.tally.begun(number, machine, self.now, at_once, is_retry);
         let rules = self.directions.rules;
@@ -415,7 +413,7 @@ impl<'a> World<'a> {
     fn turn(&mut self, machine: usize) {
         let at = &mut self.machines[machine];
         if at.engine.trouble_at(self.now) == Some(Trouble::Down) && self.central.is_none() {
-            let lost = self.visits.keys(|visit| visit.machine == machine && visit.stage != Stage::InVain);
+            let lost = self.visits.keys(|visit| visit.machine == machine);
             at.restart();
             let lost: Vec<_> = lost.into_iter().filter_map(|visit| self.visits.take(visit)).collect();
             for visit in lost {

@@ -1,7 +1,9 @@
 //! What is noted while a run goes on.
 
+use std::iter;
 use std::time::Duration;
 
+use super::Run;
 use crate::clock::Moment;
 use crate::engine::machine::Machine;
 use crate::report::{Report, Span, Timeline};
@@ -30,6 +32,7 @@ pub(super) struct Tally<'a> {
 #[derive(Debug)]
 struct OverTime {
     span: Duration,
+    /// Up to the one in which the last request comes.
     spans: Vec<Notes>,
     in_flight: Vec<Vec<u32>>,
 }
@@ -52,12 +55,17 @@ pub(super) struct Answered {
 }
 
 impl<'a> Tally<'a> {
-    pub(super) fn new(engines: &'a [Engine], requests: usize, first: usize, span: Option<Duration>) -> Self {
-        let counted = requests.saturating_sub(first);
-        let over_time = |span| OverTime { span, spans: Vec::new(), in_flight: Vec::new() };
+    pub(super) fn new(run: &Run<'a>, jobs: &[Job]) -> Self {
+        let Run { engines, uncounted, span, .. } = *run;
+        let counted = jobs.len().saturating_sub(uncounted);
+        let over_time = |span| {
+            let spans = jobs.last().map_or(0, |last| 1 + span_of(last.arrival, span));
+            let notes = || Notes { attempts: vec![0; engines.len()], ..Notes::default() };
+            OverTime { span, spans: iter::repeat_with(notes).take(spans).collect(), in_flight: Vec::new() }
+        };
         Self {
             engines,
-            first,
+            first: uncounted,
             waits: Vec::with_capacity(counted),
             first_tokens: Vec::with_capacity(counted),
             responses: Vec::with_capacity(counted),
@@ -94,9 +102,7 @@ impl<'a> Tally<'a> {
 
     /// An attempt begins, with so many at once on its deployment.
     pub(super) fn begun(&mut self, number: usize, machine: usize, now: Moment, at_once: u32, is_retry: bool) {
-        let engines = self.engines.len();
         if let Some(notes) = self.notes(now.since_start()) {
-            notes.attempts.resize(engines, 0);
             notes.attempts[machine] += 1;
         }
         if self.first <= number {
@@ -138,13 +144,12 @@ impl<'a> Tally<'a> {
     pub(super) fn span_ends(&mut self, machines: &[Machine<'_>]) -> Option<Moment> {
         let over_time = self.over_time.as_mut()?;
         over_time.in_flight.push(machines.iter().map(|machine| machine.open).collect());
-        let next = u32::try_from(over_time.in_flight.len() + 1).unwrap_or(u32::MAX);
-        Some(over_time.span.saturating_mul(next).into())
+        over_time.next_end()
     }
 
     /// When the first span ends.
     pub(super) fn first_span_end(&self) -> Option<Moment> {
-        self.over_time.as_ref().map(|over_time| over_time.span.into())
+        self.over_time.as_ref().and_then(OverTime::next_end)
     }
 
     pub(super) fn report(self) -> Report {
@@ -162,27 +167,30 @@ impl<'a> Tally<'a> {
             attempts: self.attempts,
             errors: self.errors,
             retries: self.retries,
-            timeline: self.over_time.map(|over_time| over_time.timeline(self.engines.len())),
+            timeline: self.over_time.map(OverTime::timeline),
         }
     }
 
     fn notes(&mut self, moment: Duration) -> Option<&mut Notes> {
         let over_time = self.over_time.as_mut()?;
-        let span = (moment.as_nanos() / over_time.span.as_nanos()) as usize;
-        while over_time.spans.len() <= span {
-            over_time.spans.push(Notes::default());
-        }
-        over_time.spans.get_mut(span)
+        let last = over_time.spans.len().checked_sub(1)?;
+        over_time.spans.get_mut(span_of(moment, over_time.span).min(last))
     }
 }
 
 impl OverTime {
-    fn timeline(self, engines: usize) -> Timeline {
+    /// The end of the first span whose end has not come.
+    fn next_end(&self) -> Option<Moment> {
+        let ended = self.in_flight.len();
+        let next = u32::try_from(ended + 1).unwrap_or(u32::MAX);
+        (ended < self.spans.len()).then(|| self.span.saturating_mul(next).into())
+    }
+
+    fn timeline(self) -> Timeline {
         let Self { span, spans, in_flight } = self;
-        let mut in_flight = in_flight.into_iter();
-        let told = spans.into_iter().map(|notes| Span {
-            in_flight: in_flight.next().unwrap_or_else(|| vec![0; engines]),
-            attempts: if notes.attempts.is_empty() { vec![0; engines] } else { notes.attempts },
+        let told = spans.into_iter().zip(in_flight).map(|(notes, in_flight)| Span {
+            in_flight,
+            attempts: notes.attempts,
             arrived: notes.arrived,
             errors: notes.errors,
             first_tokens: notes.first_tokens.into_iter().collect(),
@@ -190,4 +198,8 @@ impl OverTime {
         });
         Timeline { span, spans: told.collect() }
     }
+}
+
+fn span_of(moment: Duration, span: Duration) -> usize {
+    usize::try_from(moment.as_nanos() / span.as_nanos()).unwrap_or(usize::MAX)
 }
