@@ -38,3 +38,6 @@ impl From<Duration> for Moment {
         Self(u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX))
     }
 }
+
+#[cfg(test)]
+mod tests;

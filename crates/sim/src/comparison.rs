@@ -123,3 +123,6 @@ impl Comparison {
         Self { rows: policies.iter().map(row).collect() }
     }
 }
+
+#[cfg(test)]
+mod tests;

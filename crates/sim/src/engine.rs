@@ -103,3 +103,6 @@ impl Engine {
         by_slots.min(by_speed).min(by_prefill).min(by_memory)
     }
 }
+
+#[cfg(test)]
+mod tests;

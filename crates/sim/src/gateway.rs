@@ -156,3 +156,6 @@ impl Stale {
             .unwrap_or_else(|| below(candidates.len(), dice))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -130,3 +130,6 @@ impl fmt::Display for Metric {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,3 +70,6 @@ impl Policy {
         Self::ALL.into_iter().find(|policy| policy.name() == name)
     }
 }
+
+#[cfg(test)]
+mod tests;

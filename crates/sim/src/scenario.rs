@@ -90,3 +90,6 @@ fn pooled(engines: &[Engine]) -> Option<Engine> {
         ..first.clone()
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -60,3 +60,6 @@ impl<T> Slab<T> {
         keys
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -438,3 +438,6 @@ fn no_pick(refusal: Refusal) -> NoPick {
         Refusal::AllCooling { soonest } => NoPick::AllCooling { soonest },
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -120,3 +120,6 @@ impl<T> Ord for End<T> {
         self.given.total_cmp(&other.given).then(self.number.cmp(&other.number))
     }
 }
+
+#[cfg(test)]
+mod tests;

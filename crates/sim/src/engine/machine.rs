@@ -172,3 +172,6 @@ impl Engine {
 fn footprint(job: &Job) -> f64 {
     job.prompt_tokens + job.output_tokens
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,3 +26,13 @@ fn no_times_are_zero() {
 fn pooling_keeps_every_time() {
     assert_eq!(Times::pooled([&seconds([3, 1]), &seconds([2]), &Times::default()]), seconds([1, 2, 3]));
 }
+
+#[test]
+fn binary_fractions_do_not_push_a_rank_up() {
+    // 0.07 * 100 is 7.000000000000001.
+    let times = seconds(1..=100);
+    for hundredths in 1..=100 {
+        let share = hundredths as f64 / 100.0;
+        assert_eq!(times.quantile(share), Duration::from_secs(hundredths), "{share}");
+    }
+}

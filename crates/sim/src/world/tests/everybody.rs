@@ -1,0 +1,179 @@
+//! Random fleets in random trouble: whatever happens, every request ends once and every count at 0.
+
+use std::time::Duration;
+
+use leastbusy_balance::{GroupRules, HealthRules, Limits, RetryBudget, WhenAllCooling};
+
+use super::at;
+use crate::clock::Moment;
+use crate::world::World;
+use crate::{Dice, Engine, Episode, Job, Policy, Report, Rules, Run, Trouble, WarmUp};
+
+const SEEDS: u64 = 400;
+const JOBS: usize = 80;
+
+struct Chance(Dice);
+
+impl Chance {
+    fn below(&mut self, bound: u32) -> u32 {
+        (self.0.uniform() * f64::from(bound)) as u32
+    }
+
+    fn one_in(&mut self, number: u32) -> bool {
+        self.below(number) == 0
+    }
+
+    fn time(&mut self, mean: f64) -> Duration {
+        at(self.0.exponential(mean))
+    }
+
+    fn trouble(&mut self) -> Trouble {
+        let share = [0.1, 0.5, 1.0][self.below(3) as usize];
+        match self.below(5) {
+            0 => Trouble::Down,
+            1 => Trouble::Fails { share, after: [Duration::ZERO, at(0.02), at(3.0)][self.below(3) as usize] },
+            2 => Trouble::Hangs { share },
+            3 => Trouble::RateLimits {
+                retry_after: [None, Some(at(0.0)), Some(at(7.0))][self.below(3) as usize],
+            },
+            _ => Trouble::Slow { speed: 0.1 + self.0.uniform() * 2.0 },
+        }
+    }
+
+    fn episode(&mut self) -> Episode {
+        // Whole seconds, so that things happen at one moment.
+        let from = Duration::from_secs(self.below(60).into());
+        Episode { from, until: from + Duration::from_secs(self.below(30).into()), trouble: self.trouble() }
+    }
+
+    fn engine(&mut self) -> Engine {
+        let slots = 1 + self.below(3);
+        Engine {
+            full_speed: 1 + self.below(slots),
+            first_token_time: if self.one_in(2) { Duration::ZERO } else { self.time(0.5) },
+            prefill_tokens_per_second: self.one_in(3).then_some(5.0),
+            memory_tokens: self.one_in(3).then_some(4.0),
+            requests_max: self.one_in(3).then(|| 1 + self.below(4)),
+            order: i64::from(self.below(4) / 3),
+            episodes: (0..self.below(4)).map(|_| self.episode()).collect(),
+            warm_up: self.one_in(2).then(|| WarmUp { speed: 0.3, time: at(5.0) }),
+            ..Engine::new("engine", slots, 0.5 + self.0.uniform())
+        }
+    }
+
+    fn rules(&mut self) -> Rules {
+        let when_all_cooling = match self.below(3) {
+            0 => WhenAllCooling::Fail,
+            1 => WhenAllCooling::TrySoonest,
+            _ => WhenAllCooling::Wait(at(10.0)),
+        };
+        let no_budget = RetryBudget { share: 0.0, per_second: 0.1 };
+        Rules {
+            health: HealthRules { cooldowns: !self.one_in(4), ..HealthRules::default() },
+            group: GroupRules {
+                retry_budget: if self.one_in(4) { no_budget } else { RetryBudget::default() },
+                ..GroupRules::default()
+            },
+            retries: self.below(4),
+            walk: Limits { when_all_cooling, ..Limits::default() },
+            request_timeout: self.one_in(2).then(|| self.time(20.0)),
+            first_token_timeout: self.one_in(2).then(|| self.time(10.0)),
+            streams: self.one_in(2),
+        }
+    }
+
+    fn jobs(&mut self) -> Vec<Job> {
+        let mut arrival = Duration::ZERO;
+        let job = |_| {
+            match self.below(5) {
+                0 => {}
+                1 => arrival = Duration::from_secs(arrival.as_secs() + 1),
+                _ => arrival += self.time(0.7),
+            }
+            let tokens = |chance: &mut Self| if chance.one_in(8) { 0.0 } else { chance.0.exponential(1.0) };
+            Job { arrival, prompt_tokens: tokens(self), output_tokens: tokens(self) }
+        };
+        (0..JOBS).map(job).collect()
+    }
+}
+
+fn sum(counts: impl IntoIterator<Item = u64>) -> u64 {
+    counts.into_iter().sum()
+}
+
+fn assert_adds_up(report: &Report, engines: usize, told: &str) {
+    let jobs = JOBS as u64;
+    let answered = report.responses.count();
+    assert_eq!(report.requests(), jobs, "each ends once; {told}");
+    assert_eq!(sum(report.served.iter().copied()), answered as u64, "{told}");
+    assert_eq!((report.waits.count(), report.first_tokens.count()), (answered, answered), "{told}");
+    assert_eq!(report.slowdowns.count(), answered, "{told}");
+    assert!(report.served.iter().zip(&report.attempts).all(|(served, made)| served <= made), "{told}");
+    // Requests that nobody could be asked for make no attempt at all.
+    let first_attempts = sum(report.attempts.iter().copied()) - report.retries;
+    assert!((answered as u64..=jobs).contains(&first_attempts), "{first_attempts} first attempts; {told}");
+    // Nobody is answered before the first token, or has one before a slot.
+    for rank in 0..answered {
+        let share = (rank as f64 + 0.5) / answered as f64;
+        let [wait, first_token, response] =
+            [&report.waits, &report.first_tokens, &report.responses].map(|times| times.quantile(share));
+        assert!(wait <= first_token && first_token <= response, "{told}");
+    }
+
+    let timeline = report.timeline.as_ref().expect("one was asked for");
+    let all = |of: &dyn Fn(&crate::Span) -> u64| sum(timeline.spans.iter().map(of));
+    assert_eq!(all(&|span| span.arrived), jobs, "{told}");
+    assert_eq!(all(&|span| span.errors), report.errors, "{told}");
+    assert_eq!(all(&|span| span.responses.count() as u64), answered as u64, "{told}");
+    for engine in 0..engines {
+        assert_eq!(all(&|span| span.attempts[engine]), report.attempts[engine], "{told}");
+        let most = timeline.spans.iter().map(|span| span.in_flight[engine]).max();
+        assert!(most <= Some(report.largest_in_flight[engine]), "{told}");
+    }
+}
+
+/// Runs to the end, and looks whether everything is as it was at the start.
+fn assert_nothing_is_left(run: &Run<'_>, jobs: &[Job], told: &str) {
+    let mut world = World::new(run, jobs);
+    for (number, job) in jobs.iter().enumerate() {
+        world.run_until(job.arrival.into());
+        world.arrive(number, *job);
+        let open: u32 = world.machines.iter().map(|machine| machine.open).sum();
+        assert_eq!(open as usize, world.visits.keys(|_| true).len(), "{told}");
+    }
+    world.run_until(Moment::NEVER);
+    assert!(world.events.is_empty(), "{told}");
+    // Only those are left that hang on a deployment, and those that no deployment was up for.
+    let hanging = world.visits.keys(|_| true).len();
+    let queued = world.central.as_ref().map_or(0, std::collections::VecDeque::len);
+    assert_eq!(world.requests.keys(|_| true).len(), hanging + queued, "{told}");
+    assert_eq!(queued, 0, "all episodes end; {told}");
+    let open: u32 = world.machines.iter().map(|machine| machine.open).sum();
+    assert_eq!(open as usize, hanging, "{told}");
+    for machine in &world.machines {
+        assert_eq!((machine.held(), machine.decode.next()), (0, None), "{told}");
+    }
+}
+
+#[test]
+fn every_request_is_answered_or_an_error_once_whatever_happens() {
+    let (mut errors, mut retries, mut answered) = (0, 0, 0);
+    for seed in 0..SEEDS {
+        let mut chance = Chance(Dice::new(seed));
+        let engines: Vec<_> = (0..=chance.below(4)).map(|_| chance.engine()).collect();
+        let (rules, jobs) = (chance.rules(), chance.jobs());
+        let policy = Policy::ALL[(seed % 6) as usize];
+        let span = Some(at(3.0));
+        let run = Run { engines: &engines, rules: &rules, policy, seed, uncounted: 0, span };
+        let told = format!("seed {seed}, {policy:?}");
+        let report = run.report(&jobs);
+        assert_adds_up(&report, engines.len(), &told);
+        assert_eq!(run.report(&jobs), report, "the same again; {told}");
+        assert_nothing_is_left(&run, &jobs, &told);
+        errors += report.errors;
+        retries += report.retries;
+        answered += report.responses.count();
+    }
+    // The scenarios are worth their name.
+    assert!(1_000 < errors && 1_000 < retries && 10_000 < answered, "{errors} {retries} {answered}");
+}
