@@ -17,7 +17,9 @@ fn scenario() -> Scenario {
 
 fn compared(policies: &[Policy], seeds: &[u64], threads: usize) -> (Comparison, usize) {
     let ended = AtomicUsize::new(0);
-    let count = || drop(ended.fetch_add(1, Ordering::Relaxed));
+    let count = || {
+        ended.fetch_add(1, Ordering::Relaxed);
+    };
     let threads = NonZeroUsize::new(threads).expect("a thread");
     (Comparison::run(&scenario(), policies, seeds, threads, &count), ended.into_inner())
 }
