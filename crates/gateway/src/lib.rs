@@ -20,6 +20,8 @@ pub mod router;
 pub mod front;
 pub mod telemetry;
 
+mod load;
+
 pub mod cli;
 pub mod demo;
 pub mod serve;

@@ -23,7 +23,8 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("telemetry", 3, &[]),
     ("front", 3, &["telemetry"]),
     ("serve", 3, &["front", "telemetry"]),
-    ("demo", 3, &["serve", "telemetry"]),
+    ("load", 3, &[]),
+    ("demo", 3, &["serve", "load", "telemetry"]),
     ("cli", 3, &["serve", "demo", "telemetry"]),
 ];
 

@@ -7,8 +7,8 @@ use owo_colors::OwoColorize;
 
 use super::attempts::Attempts;
 use super::fleet::FLEET;
-use super::load::Measured;
 use crate::config::Config;
+use crate::load::Measured;
 use crate::router::Table;
 use crate::simulated::{Engine, Fault};
 

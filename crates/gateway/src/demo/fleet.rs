@@ -4,10 +4,8 @@ use std::io;
 use std::time::Duration;
 
 use crate::config::{Config, Deployment, SimulatedEngine};
+use crate::load::MODEL;
 use crate::simulated::{self, Engine};
-
-/// The model group that the demo's deployments serve.
-pub(super) const MODEL: &str = "demo";
 
 /// One deployment of the demo.
 #[derive(Debug, Clone, PartialEq)]

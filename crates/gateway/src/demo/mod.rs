@@ -12,20 +12,17 @@ use std::time::Duration;
 use owo_colors::OwoColorize;
 
 use crate::config::Config;
+use crate::load::{self, Measured, Planned, Progress};
 use crate::router::{Observer, Table};
 use crate::simulated::Engine;
 use attempts::Attempts;
 use faults::Faults;
 use fleet::FLEET;
-use load::{Measured, Progress};
 use view::{InFlight, View};
 
 mod attempts;
-mod client;
-mod events;
 mod faults;
 mod fleet;
-mod load;
 mod plan;
 mod summary;
 mod view;
@@ -127,7 +124,7 @@ impl Demo {
 
 /// Says how to try the gateway by hand.
 fn invite(gateway: SocketAddr, out: &mut impl Write) -> io::Result<()> {
-    let model = fleet::MODEL;
+    let model = load::MODEL;
     let chat = format!(
         "curl -N http://{gateway}/v1/chat/completions -H 'content-type: application/json' \
          -d '{{\"model\":\"{model}\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"Hello\"}}]}}'"
@@ -139,7 +136,7 @@ fn invite(gateway: SocketAddr, out: &mut impl Write) -> io::Result<()> {
 
 async fn watched_load(
     gateway: SocketAddr,
-    plan: &[plan::Planned],
+    plan: &[Planned],
     mut faults: Option<Faults<'_>>,
 ) -> io::Result<Measured> {
     let progress = Progress::default();
@@ -176,7 +173,7 @@ async fn watch(
 
 /// A gateway that does not say what is in flight is no reason to stop: the load shows what is wrong.
 async fn look(gateway: SocketAddr) -> InFlight {
-    let listed = client::deployments(gateway).await.unwrap_or_default();
+    let listed = load::client::deployments(gateway).await.unwrap_or_default();
     FLEET.each_ref().map(|spec| {
         listed.iter().find(|deployment| deployment.id == spec.name).map(|deployment| deployment.in_flight)
     })

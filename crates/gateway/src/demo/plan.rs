@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use leastbusy_sim::{Dice, Job};
+use leastbusy_sim::Dice;
+
+use crate::load::Planned;
 
 /// The same load in every run, so that two runs can be compared.
 const SEED: u64 = 1;
@@ -19,15 +21,6 @@ const BURST_AT: Duration = Duration::from_secs(6);
 const TOKENS_MAX: f64 = 320.0;
 const MEAN_TOKENS: f64 = 64.0;
 const TOKENS_SIGMA: f64 = 1.2;
-
-/// One request to be sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Planned {
-    /// Time since the start.
-    pub(super) arrival: Duration,
-    /// Length of its answer, sent as `max_tokens`.
-    pub(super) tokens: u32,
-}
 
 /// A Poisson stream of requests with heavy-tailed answers, and a burst in the middle; by arrival.
 pub(super) fn plan() -> Vec<Planned> {
@@ -53,11 +46,4 @@ fn stream(mut arrivals: Vec<Duration>, rate: f64) -> Vec<Planned> {
     arrivals.sort_unstable();
     let mut tokens = || dice.lognormal(MEAN_TOKENS, TOKENS_SIGMA).round().clamp(1.0, TOKENS_MAX) as u32;
     arrivals.into_iter().map(|arrival| Planned { arrival, tokens: tokens() }).collect()
-}
-
-impl Planned {
-    /// The same request in virtual time: the first token is the engine's setup, the others are its work.
-    pub(super) fn in_virtual_time(&self) -> Job {
-        Job { arrival: self.arrival, prompt_tokens: 0.0, output_tokens: f64::from(self.tokens - 1) }
-    }
 }

@@ -8,8 +8,7 @@ use leastbusy_sim::{Policy, Scenario, Times, Workload};
 use owo_colors::OwoColorize;
 
 use super::fleet::{FLEET, Spec};
-use super::load::Measured;
-use super::plan::Planned;
+use crate::load::{Measured, Planned};
 
 /// Replays a computed column: one could be lucky. From one 200 to the next, the p99 of random choice
 /// moves by 4 % (standard deviation of ten).

@@ -9,7 +9,7 @@ use owo_colors::OwoColorize;
 
 use super::faults::Standings;
 use super::fleet::{FLEET, Spec};
-use super::load::Progress;
+use crate::load::Progress;
 
 /// Waiting requests drawn at most: with them the widest line fits 80 columns.
 const WAITING_DRAWN_MAX: usize = 26;

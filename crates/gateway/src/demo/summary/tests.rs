@@ -4,8 +4,8 @@ use anstream::adapter::strip_str;
 use leastbusy_sim::{Policy, Report, Times};
 
 use super::{computed, in_virtual_time, write};
-use crate::demo::load::Measured;
 use crate::demo::plan::plan;
+use crate::load::Measured;
 
 fn replayed() -> Report {
     in_virtual_time(&plan()).run(Policy::LeastBusy, 1)

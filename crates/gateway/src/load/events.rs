@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// What the demo's client wants to know of one event.
+/// What a client wants to know of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
     /// A piece of text.

@@ -1,50 +1,74 @@
-//! The planned requests, each sent at its time.
+//! A load of streamed requests: each is sent at its planned time, and its client's wait is measured.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use leastbusy_sim::Times;
+use leastbusy_sim::{Job, Times};
 use tokio::task::JoinSet;
 use tokio::time::sleep_until;
 
-use super::client::{Timing, chat};
-use super::plan::Planned;
+use client::{Timing, chat};
 
-/// How far the load is, for the live view.
+pub(crate) mod client;
+mod events;
+
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// The model group that clients ask for.
+pub(crate) const MODEL: &str = "demo";
+
+/// One request to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Planned {
+    /// Time since the start.
+    pub(crate) arrival: Duration,
+    /// Length of its answer, sent as `max_tokens`.
+    pub(crate) tokens: u32,
+}
+
+impl Planned {
+    /// The same request in virtual time: the first token is the engine's setup, the others are its work.
+    pub(crate) fn in_virtual_time(&self) -> Job {
+        Job { arrival: self.arrival, prompt_tokens: 0.0, output_tokens: f64::from(self.tokens - 1) }
+    }
+}
+
+/// How far a load is, for a live view.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     sent: AtomicUsize,
     answered: AtomicUsize,
     failed: AtomicUsize,
 }
 
 impl Progress {
-    pub(super) fn sent(&self) -> usize {
+    pub(crate) fn sent(&self) -> usize {
         self.sent.load(Ordering::Relaxed)
     }
 
-    pub(super) fn answered(&self) -> usize {
+    pub(crate) fn answered(&self) -> usize {
         self.answered.load(Ordering::Relaxed)
     }
 
-    pub(super) fn failed(&self) -> usize {
+    pub(crate) fn failed(&self) -> usize {
         self.failed.load(Ordering::Relaxed)
     }
 }
 
 /// What the clients saw.
 #[derive(Debug)]
-pub(super) struct Measured {
-    pub(super) first_tokens: Times,
-    pub(super) responses: Times,
+pub(crate) struct Measured {
+    pub(crate) first_tokens: Times,
+    pub(crate) responses: Times,
     /// Each reason why requests failed, and how many did.
-    pub(super) errors: BTreeMap<String, usize>,
+    pub(crate) errors: BTreeMap<String, usize>,
 }
 
 /// Sends every planned request at its time, whatever became of those before, and waits for all.
-pub(super) async fn send(gateway: SocketAddr, plan: &[Planned], progress: &Progress) -> Measured {
+pub(crate) async fn send(gateway: SocketAddr, plan: &[Planned], progress: &Progress) -> Measured {
     let start = Instant::now();
     let mut open = JoinSet::new();
     let mut timings = Vec::new();

@@ -1,4 +1,4 @@
-//! What the demo asks of the gateway, over one connection a request.
+//! What clients ask of the gateway, over one connection a request.
 
 use std::io;
 use std::net::SocketAddr;
@@ -16,22 +16,22 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::MODEL;
 use super::events::{Event, Events};
-use super::fleet::MODEL;
 
 /// The longest a request may take; the slowest of the demo takes a third of it.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// How long a client waited, counted from the moment the plan wanted the request sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Timing {
-    pub(super) first_token: Duration,
-    pub(super) response: Duration,
+pub(crate) struct Timing {
+    pub(crate) first_token: Duration,
+    pub(crate) response: Duration,
 }
 
-/// Why a request of the demo failed.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum RequestError {
+pub(crate) enum RequestError {
     #[error("no connection: {0}")]
     Connect(#[from] io::Error),
     #[error("the connection broke: {0}")]
@@ -46,15 +46,15 @@ pub(super) enum RequestError {
 
 /// One deployment as `GET /router/deployments` lists it.
 #[derive(Debug, Deserialize)]
-pub(super) struct Listed {
-    pub(super) id: String,
-    pub(super) in_flight: usize,
+pub(crate) struct Listed {
+    pub(crate) id: String,
+    pub(crate) in_flight: usize,
 }
 
 /// Asks for a streamed answer of so many tokens and reads it to the end.
 ///
 /// `arrival` may lie a little in the past: the time by which the sender is late is part of the wait.
-pub(super) async fn chat(gateway: SocketAddr, tokens: u32, arrival: Instant) -> Result<Timing, RequestError> {
+pub(crate) async fn chat(gateway: SocketAddr, tokens: u32, arrival: Instant) -> Result<Timing, RequestError> {
     timeout(REQUEST_TIME_MAX, read_chat(gateway, tokens, arrival)).await.unwrap_or(Err(RequestError::Late))
 }
 
@@ -89,7 +89,7 @@ async fn read_chat(gateway: SocketAddr, tokens: u32, arrival: Instant) -> Result
 }
 
 /// What the gateway has in flight on each deployment now.
-pub(super) async fn deployments(gateway: SocketAddr) -> Result<Vec<Listed>, RequestError> {
+pub(crate) async fn deployments(gateway: SocketAddr) -> Result<Vec<Listed>, RequestError> {
     #[derive(Deserialize)]
     struct List {
         data: Vec<Listed>,
