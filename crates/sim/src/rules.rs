@@ -19,6 +19,8 @@ pub struct Rules {
     pub request_timeout: Option<Duration>,
     /// The time until the first token of an attempt; by default as long as it wants.
     pub first_token_timeout: Option<Duration>,
+    /// The time until the last token of an attempt; by default as long as it wants.
+    pub answer_timeout: Option<Duration>,
     /// Whether answers are streamed: then nothing can be retried once the first token is out. Default true.
     pub streams: bool,
 }
@@ -32,6 +34,7 @@ impl Default for Rules {
             walk: Limits::default(),
             request_timeout: None,
             first_token_timeout: None,
+            answer_timeout: None,
             streams: true,
         }
     }

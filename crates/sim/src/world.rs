@@ -243,10 +243,13 @@ impl<'a> World<'a> {
         self.tally.begun(number, machine, self.now, at_once, is_retry);
         let rules = self.directions.rules;
         let first_token_by = rules.first_token_timeout.map(|time| self.now.after(time));
+        let answer_by = rules.answer_timeout.map(|time| self.now.after(time));
         let whole_by = rules.request_timeout.map(|time| Moment::from(job.arrival).after(time));
 
         let visit = self.add_visit(request, job, machine, Some(lease));
-        for (by, phase) in [(first_token_by, Phase::FirstByte), (whole_by, Phase::Total)] {
+        for (by, phase) in
+            [(first_token_by, Phase::FirstByte), (answer_by, Phase::Total), (whole_by, Phase::Total)]
+        {
             if let Some(by) = by {
                 self.at(by, Event::Fails(visit, Outcome::Timeout(phase)));
             }
