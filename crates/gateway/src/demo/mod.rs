@@ -12,7 +12,7 @@ use std::time::Duration;
 use owo_colors::OwoColorize;
 
 use crate::config::Config;
-use crate::load::{self, Measured, Planned, Progress};
+use crate::load::{self, Load, Measured, Planned, Progress};
 use crate::router::{Observer, Table};
 use crate::simulated::Engine;
 use attempts::Attempts;
@@ -141,8 +141,9 @@ async fn watched_load(
 ) -> io::Result<Measured> {
     let progress = Progress::default();
     let mut view = View::new();
+    let load = Load::of(plan);
     let measured = tokio::select! {
-        measured = load::send(gateway, plan, &progress) => measured,
+        measured = load.send(gateway, &progress) => measured,
         broken = watch(gateway, &mut view, faults.as_mut(), &progress) => return Err(broken),
     };
     view.finish()?;

@@ -10,7 +10,7 @@ use super::plan::plan;
 use super::view::deployment_line;
 use super::{Demo, DemoOptions, invite, look};
 use crate::load::tests::says;
-use crate::load::{Planned, Progress, send};
+use crate::load::{Load, Planned, Progress};
 use crate::serve::{self, Options};
 use crate::simulated::Fault;
 
@@ -119,7 +119,7 @@ async fn what_an_engine_does_is_told_and_clients_do_not_see_it() {
     let faults = Faults::new(&demo.engines, gateway.table());
     assert_eq!(faults.standings()[1..3], ["available, answers 500".to_owned(), "available".to_owned()]);
     let measured =
-        send(gateway.address(), &planned(30, Duration::from_millis(10)), &Progress::default()).await;
+        Load::of(&planned(30, Duration::from_millis(10))).send(gateway.address(), &Progress::default()).await;
     assert_eq!(measured.errors, [].into());
     let standing = &faults.standings()[0];
     assert!(standing.contains(" (connection_failed), closes connections"), "{standing}");

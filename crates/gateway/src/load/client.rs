@@ -16,11 +16,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::MODEL;
 use super::events::{Event, Events};
-
-/// The longest a request may take; the slowest of the demo takes a third of it.
-const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
+use super::{MODEL, REQUEST_TIME_MAX};
 
 /// How long a client waited, counted from the moment the plan wanted the request sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,8 +37,8 @@ pub(crate) enum RequestError {
     Status { status: StatusCode, body: String },
     #[error("the answer is not what was asked for: {0}")]
     Answer(String),
-    #[error("no complete answer within {} s", REQUEST_TIME_MAX.as_secs())]
-    Late,
+    #[error("no complete answer within {} s", .0.as_secs_f64())]
+    Late(Duration),
 }
 
 /// One deployment as `GET /router/deployments` lists it.
@@ -54,8 +51,14 @@ pub(crate) struct Listed {
 /// Asks for a streamed answer of so many tokens and reads it to the end.
 ///
 /// `arrival` may lie a little in the past: the time by which the sender is late is part of the wait.
-pub(crate) async fn chat(gateway: SocketAddr, tokens: u32, arrival: Instant) -> Result<Timing, RequestError> {
-    timeout(REQUEST_TIME_MAX, read_chat(gateway, tokens, arrival)).await.unwrap_or(Err(RequestError::Late))
+pub(crate) async fn chat(
+    gateway: SocketAddr,
+    tokens: u32,
+    arrival: Instant,
+    time_max: Duration,
+) -> Result<Timing, RequestError> {
+    let answer = read_chat(gateway, tokens, arrival);
+    timeout(time_max, answer).await.unwrap_or(Err(RequestError::Late(time_max)))
 }
 
 async fn read_chat(gateway: SocketAddr, tokens: u32, arrival: Instant) -> Result<Timing, RequestError> {
@@ -102,7 +105,7 @@ pub(crate) async fn deployments(gateway: SocketAddr) -> Result<Vec<Listed>, Requ
             serde_json::from_slice(&body).map_err(|error| RequestError::Answer(error.to_string()))?;
         Ok(list.data)
     };
-    timeout(REQUEST_TIME_MAX, ask).await.unwrap_or(Err(RequestError::Late))
+    timeout(REQUEST_TIME_MAX, ask).await.unwrap_or(Err(RequestError::Late(REQUEST_TIME_MAX)))
 }
 
 /// A connection and the task that drives it, which ends with it.

@@ -19,6 +19,8 @@ pub(crate) mod tests;
 
 /// The model group that clients ask for.
 pub(crate) const MODEL: &str = "demo";
+/// The longest a request may take; the slowest of the demo takes a third of it.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
 
 /// One request to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +36,17 @@ impl Planned {
     pub(crate) fn in_virtual_time(&self) -> Job {
         Job { arrival: self.arrival, prompt_tokens: 0.0, output_tokens: f64::from(self.tokens - 1) }
     }
+}
+
+/// Requests and what is measured of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load<'a> {
+    /// The requests, by arrival.
+    pub(crate) plan: &'a [Planned],
+    /// Requests at the beginning whose times are not kept.
+    pub(crate) uncounted: usize,
+    /// The longest that a request may take.
+    pub(crate) request_time_max: Duration,
 }
 
 /// How far a load is, for a live view.
@@ -67,40 +80,50 @@ pub(crate) struct Measured {
     pub(crate) errors: BTreeMap<String, usize>,
 }
 
-/// Sends every planned request at its time, whatever became of those before, and waits for all.
-pub(crate) async fn send(gateway: SocketAddr, plan: &[Planned], progress: &Progress) -> Measured {
-    let start = Instant::now();
-    let mut open = JoinSet::new();
-    let mut timings = Vec::new();
-    let mut errors = BTreeMap::new();
-    let mut planned = plan.iter();
-    let mut next = planned.next();
-    loop {
-        let due = next.map(|planned| start + planned.arrival);
-        tokio::select! {
-            () = sleep_until(due.unwrap_or(start).into()), if due.is_some() => {
-                if let (Some(planned), Some(arrival)) = (next, due) {
-                    progress.sent.fetch_add(1, Ordering::Relaxed);
-                    open.spawn(chat(gateway, planned.tokens, arrival));
-                }
-                next = planned.next();
-            }
-            Some(ended) = open.join_next() => match ended.map_err(|error| error.to_string()) {
-                Ok(Ok(timing)) => {
-                    progress.answered.fetch_add(1, Ordering::Relaxed);
-                    timings.push(timing);
-                }
-                Ok(Err(error)) => fail(&mut errors, progress, error.to_string()),
-                Err(panic) => fail(&mut errors, progress, panic),
-            },
-            else => break,
-        }
+impl<'a> Load<'a> {
+    /// All of these requests, each for a minute at most.
+    pub(crate) fn of(plan: &'a [Planned]) -> Self {
+        Self { plan, uncounted: 0, request_time_max: REQUEST_TIME_MAX }
     }
-    let times = |time: fn(&Timing) -> _| timings.iter().map(time).collect();
-    Measured {
-        first_tokens: times(|timing| timing.first_token),
-        responses: times(|timing| timing.response),
-        errors,
+
+    /// Sends every planned request at its time, whatever became of those before, and waits for all.
+    pub(crate) async fn send(&self, gateway: SocketAddr, progress: &Progress) -> Measured {
+        let start = Instant::now();
+        let mut open = JoinSet::new();
+        let mut timings = Vec::new();
+        let mut errors = BTreeMap::new();
+        let mut planned = self.plan.iter().enumerate();
+        let mut next = planned.next();
+        loop {
+            let due = next.map(|(_, planned)| start + planned.arrival);
+            tokio::select! {
+                () = sleep_until(due.unwrap_or(start).into()), if due.is_some() => {
+                    if let (Some((number, planned)), Some(arrival)) = (next, due) {
+                        progress.sent.fetch_add(1, Ordering::Relaxed);
+                        let (tokens, time_max) = (planned.tokens, self.request_time_max);
+                        open.spawn(async move { (number, chat(gateway, tokens, arrival, time_max).await) });
+                    }
+                    next = planned.next();
+                }
+                Some(ended) = open.join_next() => match ended.map_err(|error| error.to_string()) {
+                    Ok((number, Ok(timing))) => {
+                        progress.answered.fetch_add(1, Ordering::Relaxed);
+                        if self.uncounted <= number {
+                            timings.push(timing);
+                        }
+                    }
+                    Ok((_, Err(error))) => fail(&mut errors, progress, error.to_string()),
+                    Err(panic) => fail(&mut errors, progress, panic),
+                },
+                else => break,
+            }
+        }
+        let times = |time: fn(&Timing) -> _| timings.iter().map(time).collect();
+        Measured {
+            first_tokens: times(|timing| timing.first_token),
+            responses: times(|timing| timing.response),
+            errors,
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::client::{RequestError, chat, deployments};
 use super::events::{Event, Events};
-use super::{Planned, Progress, send};
+use super::{Load, Planned, Progress};
 use crate::config::SimulatedEngine;
 use crate::simulated;
 
@@ -28,7 +28,7 @@ pub(crate) async fn says(answer: &'static str) -> (SocketAddr, JoinSet<()>) {
 
 async fn refusal(answer: &'static str) -> String {
     let (addr, _server) = says(answer).await;
-    chat(addr, 2, Instant::now()).await.unwrap_err().to_string()
+    chat(addr, 2, Instant::now(), Duration::from_secs(60)).await.unwrap_err().to_string()
 }
 
 fn planned(count: u32, every: Duration) -> Vec<Planned> {
@@ -41,7 +41,7 @@ async fn every_planned_request_is_answered_and_timed() {
     let engine = SimulatedEngine { slots: 2, first_token_time, tokens_per_second: 500.0, mean_tokens: 9.0 };
     let engine = simulated::start("only", &engine).await.unwrap();
     let progress = Progress::default();
-    let measured = send(engine.addr(), &planned(20, Duration::from_millis(5)), &progress).await;
+    let measured = Load::of(&planned(20, Duration::from_millis(5))).send(engine.addr(), &progress).await;
     assert_eq!(measured.errors, [].into());
     assert_eq!((progress.sent(), progress.answered(), progress.failed()), (20, 20, 0));
     assert_eq!((measured.first_tokens.count(), measured.responses.count()), (20, 20));
@@ -51,12 +51,32 @@ async fn every_planned_request_is_answered_and_timed() {
 }
 
 #[tokio::test]
+async fn only_the_times_of_counted_requests_are_kept_and_only_so_long_ones() {
+    let engine = SimulatedEngine {
+        slots: 9,
+        first_token_time: Duration::ZERO,
+        tokens_per_second: 10_000.0,
+        ..SimulatedEngine::default()
+    };
+    let engine = simulated::start("only", &engine).await.unwrap();
+    let plan = [Planned { arrival: Duration::ZERO, tokens: 1 }; 5];
+    let (load, progress) = (Load { uncounted: 3, ..Load::of(&plan) }, Progress::default());
+    let measured = load.send(engine.addr(), &progress).await;
+    assert_eq!((progress.answered(), measured.first_tokens.count(), measured.responses.count()), (5, 2, 2));
+    // A million tokens take 100 s.
+    let endless = [Planned { arrival: Duration::ZERO, tokens: 1_000_000 }];
+    let load = Load { request_time_max: Duration::from_millis(100), ..Load::of(&endless) };
+    let measured = load.send(engine.addr(), &progress).await;
+    assert_eq!(measured.errors.keys().collect::<Vec<_>>(), ["no complete answer within 0.1 s"]);
+}
+
+#[tokio::test]
 async fn a_gateway_that_is_not_there_is_an_error_for_each_request() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let closed = listener.local_addr().unwrap();
     drop(listener);
     let progress = Progress::default();
-    let measured = send(closed, &planned(3, Duration::ZERO), &progress).await;
+    let measured = Load::of(&planned(3, Duration::ZERO)).send(closed, &progress).await;
     assert_eq!((progress.failed(), measured.errors.values().sum::<usize>()), (3, 3));
     let refused = deployments(closed).await.unwrap_err();
     assert!(
