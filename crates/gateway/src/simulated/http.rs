@@ -15,7 +15,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{sleep, sleep_until};
 
 use super::Shared;
 use super::answer::{Answer, Kind, embeddings, models};
@@ -111,8 +111,9 @@ async fn generate(kind: Kind, request: Request<Incoming>, shared: &Shared) -> Re
         return Ok(event_stream(tokens.map_err(|never| match never {})));
     }
     // hyper drops this future when the client leaves, and the place with it.
-    sleep_until(at(Instant::now(), pace.due(answer.tokens() - 1))).await;
-    drop(place);
+    let due = at(place.started(), pace.due(answer.tokens() - 1));
+    sleep_until(due).await;
+    place.leave(due);
     Ok(json(StatusCode::OK, &answer.whole()))
 }
 
@@ -140,8 +141,9 @@ async fn embed(request: Request<Incoming>, shared: &Shared) -> Result<Answered, 
         return Ok(answered);
     }
     let place = shared.slots.enter().await;
-    sleep(shared.speed.first_token_time).await;
-    drop(place);
+    let due = at(place.started(), shared.speed.first_token_time);
+    sleep_until(due).await;
+    place.leave(due);
     Ok(json(StatusCode::OK, &embeddings(&ask)))
 }
 

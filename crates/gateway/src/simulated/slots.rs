@@ -1,8 +1,13 @@
 //! The places where answers are generated, and the queue before them.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+#[cfg(test)]
+mod tests;
 
 /// How many answers an engine generates at once, and how many requests it has.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub(super) struct Slots {
 struct Here {
     now: usize,
     largest: usize,
+    /// Since when the free slots are free, those that became so first in front; none of a slot never used.
+    freed: VecDeque<Instant>,
 }
 
 /// One request's place at the engine; dropping it frees the slot, or leaves the queue.
@@ -26,6 +33,9 @@ struct Here {
 pub(super) struct Place {
     slots: Arc<Slots>,
     slot: Option<OwnedSemaphorePermit>,
+    started: Instant,
+    /// When its slot was due to be free; `None` while nobody said so.
+    due: Option<Instant>,
 }
 
 impl Slots {
@@ -40,6 +50,9 @@ impl Slots {
         let mut place = Place::queued(Arc::clone(self));
         let slot = Arc::clone(&self.free).acquire_owned().await.expect("the semaphore is never closed");
         place.slot = Some(slot);
+        if let Some(free_since) = place.slots.here().freed.pop_front() {
+            place.started = place.started.max(free_since);
+        }
         place
     }
 
@@ -70,12 +83,31 @@ impl Place {
         here.now += 1;
         here.largest = here.largest.max(here.now);
         drop(here);
-        Self { slots, slot: None }
+        Self { slots, slot: None, started: Instant::now(), due: None }
+    }
+
+    /// When its slot was its own: on arrival, or when the one before was due to leave.
+    ///
+    /// That one leaves a timer's step later. Were that step passed on to the next, an engine that is never idle would be
+    /// slower than its settings say: tokio's timer is 1.3 ms late on average, and at 90 % load a service time longer by
+    /// half a percent makes the line a tenth longer.
+    pub(super) fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Gives it up at the moment it was due to.
+    pub(super) fn leave(mut self, due: Instant) {
+        self.due = Some(due);
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.slots.here().now -= 1;
+        let mut here = self.slots.here();
+        here.now -= 1;
+        if self.slot.is_some() {
+            // Noted before the slot is given back, which comes after this.
+            here.freed.push_back(self.due.unwrap_or_else(Instant::now));
+        }
     }
 }

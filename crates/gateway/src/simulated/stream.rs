@@ -49,7 +49,7 @@ pub(super) struct TokenStream {
 
 impl TokenStream {
     pub(super) fn start(answer: Answer, pace: Pace, place: Place) -> Self {
-        let started = Instant::now();
+        let started = place.started();
         let wake = Box::pin(sleep_until(at(started, pace.due(0))));
         Self { answer, pace, started, next: 0, wake, place: Some(place) }
     }
@@ -75,11 +75,11 @@ impl Body for TokenStream {
         ready!(self.wake.as_mut().poll(context));
         let frames = self.answer.frames(self.next);
         self.next += 1;
-        if self.is_end_stream() {
-            self.place = None;
-        } else {
+        if !self.is_end_stream() {
             let due = at(self.started, self.pace.due(self.next));
             self.wake.as_mut().reset(due);
+        } else if let Some(place) = self.place.take() {
+            place.leave(self.wake.deadline());
         }
         Poll::Ready(Some(Ok(Frame::data(Bytes::from(frames)))))
     }
