@@ -25,6 +25,7 @@ mod load;
 pub mod cli;
 pub mod demo;
 pub mod serve;
+mod sim;
 
 /// The examples of `docs/library.md` compile and run.
 #[cfg(doctest)]

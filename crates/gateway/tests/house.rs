@@ -25,6 +25,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("serve", 3, &["front", "telemetry"]),
     ("load", 3, &[]),
     ("demo", 3, &["serve", "load", "telemetry"]),
+    ("sim", 3, &["serve", "load"]),
     ("cli", 3, &["serve", "demo", "telemetry"]),
 ];
 

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 /// The longest answer a request may ask for, in tokens: 6 MB of text, five hours at 50 tokens a second.
-pub(super) const ANSWER_TOKENS_MAX: u32 = 1_000_000;
+pub(crate) const ANSWER_TOKENS_MAX: u32 = 1_000_000;
 
 /// The fields of a chat completion or a completion that matter to an engine without a model.
 #[derive(Debug, Deserialize)]

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::config::SimulatedEngine;
+pub(crate) use ask::ANSWER_TOKENS_MAX;
 pub use fault::Fault;
 use slots::Slots;
 
