@@ -11,7 +11,8 @@ const DRAW_EVERY: Duration = Duration::from_millis(200);
 
 /// Draws a bar on standard error, where that is a terminal, until it is dropped.
 pub(super) async fn show(progress: &Progress, requests: usize, lasts: Duration) -> Infallible {
-    let style = ProgressStyle::with_template("{bar:30} {msg}").expect("the template is valid");
+    let style =
+        ProgressStyle::with_template("{bar:30} {msg}").expect("the template is valid").progress_chars("━╸ ");
     let bar = ProgressBar::new(requests as u64).with_style(style);
     let bar = Shown(bar);
     let start = Instant::now();
