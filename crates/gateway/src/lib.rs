@@ -5,6 +5,7 @@
 //! the door ([`front`]), what is told about it all ([`telemetry`]), and running it ([`serve`], [`demo`],
 //! [`cli`]). A module imports from its own floor or from below.
 
+mod duration;
 mod likeness;
 mod wildcard;
 

@@ -10,11 +10,12 @@ use std::path::{Path, PathBuf};
 /// A module names modules of lower floors freely (floor 0 is `leastbusy_balance`, another crate).
 const FLOORS: &[(&str, u8, &[&str])] = &[
     // What the program is told, and what is read from bytes.
+    ("duration", 1, &[]),
     ("likeness", 1, &[]),
     ("wildcard", 1, &[]),
     ("provider", 1, &["likeness"]),
     ("openai", 1, &[]),
-    ("config", 1, &["likeness", "wildcard", "provider"]),
+    ("config", 1, &["duration", "likeness", "wildcard", "provider"]),
     // What talks to deployments.
     ("simulated", 2, &[]),
     ("upstream", 2, &[]),

@@ -8,7 +8,7 @@ pub(super) mod wire;
 use std::time::Duration;
 
 use super::finding::{Finding, Path};
-use super::{Config, Deployment, GeneralSettings, SimulatedEngine, Timeouts, keys, mask};
+use super::{Config, Deployment, GeneralSettings, RouterSettings, SimulatedEngine, Timeouts, keys, mask};
 use crate::likeness::nearest;
 use crate::provider::{self, Address, Unresolved};
 use crate::wildcard::Pattern;
@@ -271,6 +271,13 @@ fn check_deployment(deployment: &Deployment, index: usize, mistakes: &mut Vec<Fi
         ),
         _ => {}
     }
+}
+
+/// Adds what is wrong with the settings that a simulation follows, in a section of this path.
+pub(crate) fn check_router(router: &RouterSettings, section: &Path, mistakes: &mut Vec<Finding>) {
+    check_timeouts(&router.timeouts, section, mistakes);
+    reliability::check_retries(&router.retries, section, mistakes);
+    reliability::check_cooldown(&router.cooldown, section, mistakes);
 }
 
 fn check_engine(engine: &SimulatedEngine, path: &Path, mistakes: &mut Vec<Finding>) {

@@ -183,7 +183,7 @@ fn take_includes(root: &mut Node, findings: &mut Vec<(Finding, Span)>) -> Vec<(S
     }
 }
 
-fn text_of(path: &FilePath) -> Result<String, String> {
+pub(super) fn text_of(path: &FilePath) -> Result<String, String> {
     let shown = path.display();
     let fault = |error: std::io::Error| format!("cannot read {shown}: {}", reason(&error));
     let file = File::open(path).map_err(fault)?;

@@ -69,7 +69,7 @@ pub(super) enum Step {
 
 impl Path {
     /// The path of a top-level key.
-    pub(super) fn top(key: &str) -> Self {
+    pub(crate) fn top(key: &str) -> Self {
         Self::default().key(key)
     }
 
@@ -78,13 +78,13 @@ impl Path {
         Self::top("model_list").index(index).key(part)
     }
 
-    pub(super) fn key(&self, key: &str) -> Self {
+    pub(crate) fn key(&self, key: &str) -> Self {
         let mut steps = self.0.clone();
         steps.push(Step::Key(key.to_owned()));
         Self(steps)
     }
 
-    pub(super) fn index(&self, index: usize) -> Self {
+    pub(crate) fn index(&self, index: usize) -> Self {
         let mut steps = self.0.clone();
         steps.push(Step::Index(index));
         Self(steps)
@@ -117,7 +117,7 @@ impl fmt::Debug for Path {
 }
 
 impl Finding {
-    pub(super) fn mistake(path: Path, what: impl Into<String>) -> Self {
+    pub(crate) fn mistake(path: Path, what: impl Into<String>) -> Self {
         Self {
             severity: Severity::Mistake,
             path,
@@ -129,11 +129,11 @@ impl Finding {
         }
     }
 
-    pub(super) fn warning(path: Path, what: impl Into<String>) -> Self {
+    pub(crate) fn warning(path: Path, what: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::mistake(path, what) }
     }
 
-    pub(super) fn way_out(self, way_out: impl Into<String>) -> Self {
+    pub(crate) fn way_out(self, way_out: impl Into<String>) -> Self {
         Self { way_out: Some(way_out.into()), ..self }
     }
 
@@ -141,7 +141,7 @@ impl Finding {
         Self { also: Some(path), ..self }
     }
 
-    pub(super) fn at_key(self) -> Self {
+    pub(crate) fn at_key(self) -> Self {
         Self { at: Part::Key, ..self }
     }
 

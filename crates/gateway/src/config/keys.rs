@@ -13,16 +13,38 @@ pub(super) use sections::{GENERAL_SETTINGS, ROUTER_SETTINGS, STRATEGIES, TOP};
 use super::mask;
 use crate::likeness::{alike, nearest};
 
+/// A kind of file.
+#[derive(Debug)]
+pub(crate) struct Dialect {
+    /// Its sections, in the order in which a misplaced key is looked for.
+    pub(crate) sections: &'static [&'static Section],
+    /// Whether values may be secrets; then they are not shown under a name that nobody knows.
+    pub(crate) has_secrets: bool,
+    /// Whether a time may be written with its unit, as `500ms`.
+    pub(crate) has_units: bool,
+    /// What is said of the keys in [`Section::not_yet`].
+    pub(crate) not_yet: &'static str,
+}
+
+/// The `config.yaml` that LiteLLM reads, too.
+pub(super) static LITELLMS: Dialect = Dialect {
+    sections: &SECTIONS,
+    has_secrets: true,
+    has_units: false,
+    not_yet: "is known to LiteLLM; leastbusy does not serve it yet",
+};
+
 /// The keys that are right at one place of the file.
-pub(super) struct Section {
+#[derive(Debug)]
+pub(crate) struct Section {
     /// How a message calls the place.
-    pub(super) name: &'static str,
+    pub(crate) name: &'static str,
     /// Keys that do something.
-    pub(super) served: &'static [&'static str],
-    /// Keys that LiteLLM gives a meaning which leastbusy does not serve yet; each gets one warning.
-    pub(super) not_yet: &'static [&'static str],
+    pub(crate) served: &'static [&'static str],
+    /// Keys with a meaning that they do not have here yet; each gets one warning.
+    pub(crate) not_yet: &'static [&'static str],
     /// Keys that have nothing to act on here, with the reason; accepted without a word.
-    pub(super) without_meaning: &'static [(&'static str, &'static str)],
+    pub(crate) without_meaning: &'static [(&'static str, &'static str)],
 }
 
 /// What becomes of a key.
@@ -67,7 +89,7 @@ fn is_price(key: &str) -> bool {
     key.contains("cost_per_") || key.contains("token_cost") || key.ends_with("_pricing")
 }
 
-/// All sections, in the order in which a misplaced key is looked for.
+/// All sections of a configuration.
 pub(super) const SECTIONS: [&Section; 10] = [
     &LITELLM_PARAMS,
     &ENTRY,
@@ -82,16 +104,21 @@ pub(super) const SECTIONS: [&Section; 10] = [
 ];
 
 /// The right name and, if it is not `section`'s, the section it belongs to.
-pub(super) fn suggestion(section: &Section, key: &str) -> Option<(&'static str, Option<&'static str>)> {
+pub(super) fn suggestion(
+    dialect: &Dialect,
+    section: &Section,
+    key: &str,
+) -> Option<(&'static str, Option<&'static str>)> {
     let own: Vec<_> = section.names().chain(params(section)).collect();
-    if let Some(elsewhere) = SECTIONS.iter().find(|other| other.name != section.name && other.knows(key)) {
+    let sections = dialect.sections;
+    if let Some(elsewhere) = sections.iter().find(|other| other.name != section.name && other.knows(key)) {
         let name = elsewhere.names().find(|name| *name == key)?;
         return Some((name, Some(elsewhere.name)));
     }
     if let Some(near) = nearest(key, own.iter().copied()) {
         return Some((near, None));
     }
-    SECTIONS
+    sections
         .iter()
         .filter(|other| other.name != section.name)
         .find_map(|other| Some((nearest(key, other.served.iter().copied())?, Some(other.name))))

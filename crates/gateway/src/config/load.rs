@@ -71,7 +71,11 @@ fn finish(read: Read, name: &str, environment: &Environment) -> Result<Loaded, L
 }
 
 /// Gives each finding its place, and sorts mistakes and warnings by it.
-fn in_order(placed: Vec<(Finding, Span)>, root: &Node, sources: &Sources) -> (Vec<Finding>, Vec<Finding>) {
+pub(super) fn in_order(
+    placed: Vec<(Finding, Span)>,
+    root: &Node,
+    sources: &Sources,
+) -> (Vec<Finding>, Vec<Finding>) {
     let mut findings: Vec<Finding> = placed
         .into_iter()
         .map(|(mut finding, span)| {

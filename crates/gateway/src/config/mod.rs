@@ -30,6 +30,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 mod check;
+mod document;
 mod environment;
 mod files;
 mod finding;
@@ -46,12 +47,17 @@ mod source;
 mod tests;
 mod tree;
 
+pub(crate) use check::check_router;
+pub(crate) use document::Document;
 pub use environment::Environment;
 pub use finding::{Finding, LoadError, Path, Place, Severity};
+pub(crate) use keys::{Dialect, Section};
 pub use leastbusy_balance::{ByClass, ErrorClass, TieBreak};
 pub use load::{Loaded, load, parse};
+pub(crate) use read::{Reader, Setting, Settings, simulated_router};
 pub use reliability::{Cooldown, DeploymentCooldown, Fallbacks, Hedge, Retries, RetryPolicy, WhenAllCooling};
 pub use secret::Secret;
+pub(crate) use tree::Value;
 
 /// Everything the gateway needs to know before it starts.
 #[derive(Debug, Clone, Default)]

@@ -6,6 +6,8 @@ mod general;
 mod reliability;
 mod router;
 
+pub(crate) use router::simulated as simulated_router;
+
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -13,9 +15,10 @@ use std::time::Duration;
 use super::Config;
 use super::environment::Environment;
 use super::finding::{Finding, Path, Step, counted};
-use super::keys::{self, Section, Status};
+use super::keys::{self, Dialect, Section, Status};
 use super::mask;
 use super::tree::{Entry, Node, Value};
+use crate::duration;
 use crate::likeness::nearest;
 
 /// Reads the whole tree; what is wrong is left at its default.
@@ -27,7 +30,7 @@ pub(super) fn config(
     findings: &mut Vec<Finding>,
     incomplete: bool,
 ) -> Config {
-    let mut reader = Reader { findings, not_yet: BTreeMap::new() };
+    let mut reader = Reader::new(&keys::LITELLMS, findings);
     let top = reader.section(root, &Path::default(), &keys::TOP);
     let mut config = Config {
         deployments: deployment::all(&mut reader, top.get("model_list"), environment),
@@ -41,39 +44,51 @@ pub(super) fn config(
 }
 
 /// Reads values and collects what is wrong with them.
-struct Reader<'a> {
-    findings: &'a mut Vec<Finding>,
+pub(crate) struct Reader<'a> {
+    dialect: &'static Dialect,
+    pub(crate) findings: &'a mut Vec<Finding>,
     /// Keys not served yet: where each stands first, and how often it stands there in all.
     not_yet: BTreeMap<(&'static str, String), (Path, usize)>,
 }
 
 /// A setting: its value and its path.
-struct Setting<'n> {
-    node: &'n Node,
-    path: Path,
+pub(crate) struct Setting<'n> {
+    pub(crate) node: &'n Node,
+    pub(crate) path: Path,
 }
 
 /// The settings of one map that are to be read.
-struct Settings<'n>(Vec<(&'n str, Setting<'n>)>);
+pub(crate) struct Settings<'n>(Vec<(&'n str, Setting<'n>)>);
 
 impl<'n> Settings<'n> {
-    fn get(&self, key: &str) -> Option<&Setting<'n>> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Setting<'n>> {
         self.0.iter().find(|(name, _)| *name == key).map(|(_, setting)| setting)
     }
 }
 
+impl<'a> Reader<'a> {
+    pub(super) fn new(dialect: &'static Dialect, findings: &'a mut Vec<Finding>) -> Self {
+        Self { dialect, findings, not_yet: BTreeMap::new() }
+    }
+}
+
 impl Reader<'_> {
-    fn mistake(&mut self, path: &Path, what: impl Into<String>, way_out: impl Into<String>) {
+    pub(crate) fn mistake(&mut self, path: &Path, what: impl Into<String>, way_out: impl Into<String>) {
         self.findings.push(Finding::mistake(path.clone(), what).way_out(way_out));
     }
 
-    fn warning(&mut self, path: &Path, what: impl Into<String>, way_out: impl Into<String>) {
+    pub(crate) fn warning(&mut self, path: &Path, what: impl Into<String>, way_out: impl Into<String>) {
         self.findings.push(Finding::warning(path.clone(), what).way_out(way_out));
     }
 
     /// The known settings of a map; the others become findings. A misspelt key counts as the right one, so that one
     /// slip gives one mistake.
-    fn section<'n>(&mut self, node: &'n Node, path: &Path, section: &'static Section) -> Settings<'n> {
+    pub(crate) fn section<'n>(
+        &mut self,
+        node: &'n Node,
+        path: &Path,
+        section: &'static Section,
+    ) -> Settings<'n> {
         let mut settings = Settings(Vec::new());
         for entry in self.entries(node, path) {
             let at = path.key(&entry.key);
@@ -108,7 +123,7 @@ impl Reader<'_> {
         let finding =
             Finding::mistake(path.clone(), format!("{} is not a key of {}", mask::quoted(key), section.name))
                 .at_key();
-        let suggestion = keys::suggestion(section, key);
+        let suggestion = keys::suggestion(self.dialect, section, key);
         self.findings.push(match suggestion {
             Some((meant, None)) => finding.way_out(format!("did you mean `{meant}`?")),
             Some((meant, Some(place))) if meant == key => finding.way_out(format!("it belongs into {place}")),
@@ -123,8 +138,8 @@ impl Reader<'_> {
         suggestion.and_then(|(meant, place)| place.is_none().then_some(meant))
     }
 
-    fn wrong_type(&mut self, setting: &Setting<'_>, expected: &str, way_out: Option<String>) {
-        let secret = is_secret(&setting.path);
+    pub(crate) fn wrong_type(&mut self, setting: &Setting<'_>, expected: &str, way_out: Option<String>) {
+        let secret = self.dialect.has_secrets && is_secret(&setting.path);
         let found = setting.node.described(secret);
         let finding = Finding::mistake(setting.path.clone(), format!("expected {expected}, found {found}"));
         self.findings.push(match way_out {
@@ -133,7 +148,7 @@ impl Reader<'_> {
         });
     }
 
-    fn entries<'n>(&mut self, node: &'n Node, path: &Path) -> &'n [Entry] {
+    pub(crate) fn entries<'n>(&mut self, node: &'n Node, path: &Path) -> &'n [Entry] {
         match &node.value {
             Value::Map(entries) => entries,
             Value::Null => &[],
@@ -144,7 +159,7 @@ impl Reader<'_> {
         }
     }
 
-    fn items<'n>(&mut self, setting: &Setting<'n>) -> Vec<Setting<'n>> {
+    pub(crate) fn items<'n>(&mut self, setting: &Setting<'n>) -> Vec<Setting<'n>> {
         match &setting.node.value {
             Value::List(items) => items
                 .iter()
@@ -159,7 +174,7 @@ impl Reader<'_> {
         }
     }
 
-    fn text(&mut self, setting: Option<&Setting<'_>>) -> Option<String> {
+    pub(crate) fn text(&mut self, setting: Option<&Setting<'_>>) -> Option<String> {
         let setting = setting?;
         match &setting.node.value {
             Value::Text(text) => Some(text.clone()),
@@ -175,7 +190,7 @@ impl Reader<'_> {
         }
     }
 
-    fn number(&mut self, setting: Option<&Setting<'_>>, expected: &str) -> Option<f64> {
+    pub(crate) fn number(&mut self, setting: Option<&Setting<'_>>, expected: &str) -> Option<f64> {
         let setting = setting?;
         match &setting.node.value {
             Value::Number(number) => number.as_f64(),
@@ -196,7 +211,7 @@ impl Reader<'_> {
         }
     }
 
-    fn whole(&mut self, setting: Option<&Setting<'_>>) -> Option<i64> {
+    pub(crate) fn whole(&mut self, setting: Option<&Setting<'_>>) -> Option<i64> {
         let number = self.number(setting, "a whole number")?;
         // Above 2^53 not every whole number is an f64, and no setting is meant to be that large.
         if number.fract() == 0.0 && number.abs() <= 9_007_199_254_740_992.0 {
@@ -207,7 +222,11 @@ impl Reader<'_> {
         None
     }
 
-    fn count(&mut self, setting: Option<&Setting<'_>>, range: RangeInclusive<usize>) -> Option<usize> {
+    pub(crate) fn count(
+        &mut self,
+        setting: Option<&Setting<'_>>,
+        range: RangeInclusive<usize>,
+    ) -> Option<usize> {
         let whole = self.whole(setting)?;
         match usize::try_from(whole) {
             Ok(count) if range.contains(&count) => Some(count),
@@ -228,7 +247,16 @@ impl Reader<'_> {
         u32::try_from(count).ok()
     }
 
-    fn seconds(&mut self, setting: Option<&Setting<'_>>) -> Option<Duration> {
+    pub(crate) fn seconds(&mut self, setting: Option<&Setting<'_>>) -> Option<Duration> {
+        if let (true, Some(Setting { node: Node { value: Value::Text(text), .. }, .. })) =
+            (self.dialect.has_units, setting)
+        {
+            let time = duration::parse(text);
+            if let (None, Some(setting)) = (time, setting) {
+                self.wrong_type(setting, "a time", Some("write it as `500ms`, `20s`, `5m` or `2h`".into()));
+            }
+            return time;
+        }
         let seconds = self.number(setting, "a number of seconds")?;
         match Duration::try_from_secs_f64(seconds) {
             Ok(duration) => Some(duration),
@@ -244,7 +272,7 @@ impl Reader<'_> {
         }
     }
 
-    fn flag(&mut self, setting: Option<&Setting<'_>>) -> Option<bool> {
+    pub(crate) fn flag(&mut self, setting: Option<&Setting<'_>>) -> Option<bool> {
         let setting = setting?;
         match &setting.node.value {
             Value::Bool(flag) => Some(*flag),
@@ -265,7 +293,11 @@ impl Reader<'_> {
     }
 
     /// One of a few words.
-    fn choice<T: Copy>(&mut self, setting: Option<&Setting<'_>>, words: &[(&'static str, T)]) -> Option<T> {
+    pub(crate) fn choice<T: Copy>(
+        &mut self,
+        setting: Option<&Setting<'_>>,
+        words: &[(&'static str, T)],
+    ) -> Option<T> {
         let setting = setting?;
         let text = self.text(Some(setting))?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
@@ -282,13 +314,13 @@ impl Reader<'_> {
     }
 
     /// One warning for each key that is not served yet, however often it stands in the file.
-    fn finish(self) {
+    pub(super) fn finish(self) {
         for ((_, key), (path, times)) in self.not_yet {
             let more = match times {
                 1 => String::new(),
                 _ => format!(" (here and in {} more)", counted(times - 1, "place")),
             };
-            let what = format!("`{key}` is known to LiteLLM; leastbusy does not serve it yet{more}");
+            let what = format!("`{key}` {}{more}", self.dialect.not_yet);
             let finding = Finding::warning(path, what).at_key();
             self.findings.push(match key.as_str() {
                 keys::NO_DEFAULT => finding.way_out("remove it: clients ask for streams themselves"),

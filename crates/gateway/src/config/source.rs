@@ -1,6 +1,7 @@
 //! The texts that a configuration was read from, and lines of them that are safe to show.
 
 use super::finding::Place;
+use super::keys::Dialect;
 use super::mask::{self, MASK};
 
 /// A piece of one source: where it starts and how much of the first line it covers.
@@ -18,7 +19,11 @@ pub(super) struct Span {
 
 /// Everything that was read, in the order of reading.
 #[derive(Debug, Default)]
-pub(super) struct Sources(Vec<Source>);
+pub(super) struct Sources {
+    all: Vec<Source>,
+    /// Nothing in them has to be masked.
+    are_open: bool,
+}
 
 #[derive(Debug)]
 struct Source {
@@ -39,12 +44,21 @@ pub(super) struct Scalar {
 }
 
 impl Sources {
+    /// Sources of this kind of file.
+    pub(super) fn of(dialect: &Dialect) -> Self {
+        Self { all: Vec::new(), are_open: !dialect.has_secrets }
+    }
+
+    pub(super) fn have_secrets(&self) -> bool {
+        !self.are_open
+    }
+
     /// Adds a text and returns its index.
     pub(super) fn add(&mut self, name: impl Into<String>, text: impl Into<String>) -> usize {
         let text: String = text.into();
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        self.0.push(Source { name: name.into(), text, lines, scalars: None });
-        self.0.len() - 1
+        self.all.push(Source { name: name.into(), text, lines, scalars: None });
+        self.all.len() - 1
     }
 
     /// Adds something that has a value but no lines, and returns the span of it.
@@ -54,24 +68,24 @@ impl Sources {
     }
 
     pub(super) fn text(&self, file: usize) -> &str {
-        &self.0[file].text
+        &self.all[file].text
     }
 
     pub(super) fn name(&self, file: usize) -> &str {
-        &self.0[file].name
+        &self.all[file].name
     }
 
     pub(super) fn set_scalars(&mut self, file: usize, mut scalars: Vec<Scalar>) {
         // An alias makes one text the value of several keys; it is a secret if any of them is.
         scalars.sort_by_key(|scalar| (scalar.start, !scalar.secret));
         scalars.dedup_by_key(|scalar| scalar.start);
-        self.0[file].scalars = Some(scalars);
+        self.all[file].scalars = Some(scalars);
     }
 
     /// The place of a span, with its line where that can be shown.
     pub(super) fn place(&self, span: Span) -> Place {
-        let source = &self.0[span.file];
-        let line = (span.line > 0).then(|| source.line(span.line, span.column)).flatten();
+        let source = &self.all[span.file];
+        let line = (span.line > 0).then(|| source.line(span.line, span.column, self.are_open)).flatten();
         let room = line.as_ref().map_or(0, |line| (line.chars().count() + 1).saturating_sub(span.column));
         Place {
             file: source.name.clone(),
@@ -88,12 +102,15 @@ const LINE_CHARS_MAX: usize = 200;
 
 impl Source {
     /// The line with secrets masked, or `None` if it cannot be shown or what stands before `column` was masked.
-    fn line(&self, number: usize, column: usize) -> Option<String> {
+    fn line(&self, number: usize, column: usize, is_open: bool) -> Option<String> {
         let start = *self.lines.get(number - 1)?;
         let end = self.lines.get(number).map_or(self.text.len(), |next| next - 1);
         let line = self.text.get(start..end)?.trim_end_matches('\r');
         if line.chars().count() > LINE_CHARS_MAX || line.chars().any(char::is_control) {
             return None;
+        }
+        if is_open {
+            return Some(line.trim_end().to_owned());
         }
         let Some(scalars) = &self.scalars else {
             return Some(mask::shape(line));

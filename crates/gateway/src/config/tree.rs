@@ -13,15 +13,15 @@ use super::{keys, mask};
 
 /// A value and where it stands.
 #[derive(Debug, Clone)]
-pub(super) struct Node {
+pub(crate) struct Node {
     pub(super) span: Span,
-    pub(super) value: Value,
+    pub(crate) value: Value,
     /// The environment variable that the value came from; such a value may be a number in quotes.
     pub(super) variable: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Null,
     Bool(bool),
     Number(Number),
@@ -31,10 +31,10 @@ pub(super) enum Value {
 }
 
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: String,
+pub(crate) struct Entry {
+    pub(crate) key: String,
     pub(super) key_span: Span,
-    pub(super) value: Node,
+    pub(crate) value: Node,
 }
 
 impl PartialEq for Node {
@@ -48,7 +48,7 @@ impl Node {
         Self { span, value, variable: None }
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {
             Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
             _ => None,
@@ -124,7 +124,14 @@ pub(super) fn parse(sources: &mut Sources, file: usize, findings: &mut Vec<(Find
     let parsed: Result<Spanned<Raw>, _> = serde_saphyr::from_str_with_options(text, options);
     match parsed {
         Ok(raw) => {
-            let mut builder = Builder { text, file, scalars: Vec::new(), findings, hidden: HashMap::new() };
+            let mut builder = Builder {
+                text,
+                file,
+                has_secrets: sources.have_secrets(),
+                scalars: Vec::new(),
+                findings,
+                hidden: HashMap::new(),
+            };
             let node = builder.node(raw, false, true);
             let scalars = builder.scalars;
             sources.set_scalars(file, scalars);
@@ -156,6 +163,8 @@ enum Raw {
 struct Builder<'a> {
     text: &'a str,
     file: usize,
+    /// Whether anything has to be hidden at all.
+    has_secrets: bool,
     scalars: Vec<Scalar>,
     findings: &'a mut Vec<(Finding, Span)>,
     /// Unknown keys met so far, and whether what stands under them is hidden.
@@ -196,8 +205,8 @@ impl Builder<'_> {
                     let value = self.node(value, secret, fixed && !is_free(&key.value));
                     // A word alone among secrets may be one that lost the name before it.
                     let alone = secret && value.value == Value::Null;
-                    let hidden =
-                        (alone && !keys::is_known(&key.value)) || mask::plain(&key.value) != key.value;
+                    let hidden = self.has_secrets
+                        && ((alone && !keys::is_known(&key.value)) || mask::plain(&key.value) != key.value);
                     self.note(key.defined, hidden);
                     if hidden {
                         kept.push(Entry { key: mask::MASK.into(), key_span, value });
@@ -217,6 +226,9 @@ impl Builder<'_> {
     }
 
     fn hides(&mut self, key: &str, fixed: bool) -> bool {
+        if !self.has_secrets {
+            return false;
+        }
         if mask::is_secret_key(key) {
             return true;
         }

@@ -54,7 +54,7 @@ pub(super) fn check_deployment(deployment: &Deployment, entry: &Path, mistakes: 
     }
 }
 
-fn check_retries(retries: &Retries, section: &Path, mistakes: &mut Vec<Finding>) {
+pub(super) fn check_retries(retries: &Retries, section: &Path, mistakes: &mut Vec<Finding>) {
     check_count(section.key("num_retries"), Some(retries.num_retries), mistakes);
     let per_request = Path::top("litellm_settings").key("num_retries_per_request");
     check_count(per_request, retries.per_request, mistakes);
@@ -86,7 +86,7 @@ fn check_count(path: Path, count: Option<u32>, mistakes: &mut Vec<Finding>) {
     }
 }
 
-fn check_cooldown(cooldown: &Cooldown, section: &Path, mistakes: &mut Vec<Finding>) {
+pub(super) fn check_cooldown(cooldown: &Cooldown, section: &Path, mistakes: &mut Vec<Finding>) {
     if let Some(time) = cooldown.time {
         check_time(section.key("cooldown_time"), time, Duration::ZERO..=DURATION_MAX, mistakes);
     }

@@ -10,7 +10,7 @@ use crate::config::finding::Finding;
 use crate::config::keys;
 use crate::config::mask;
 use crate::config::tree::Value;
-use crate::config::{Alias, Config};
+use crate::config::{Alias, Config, RouterSettings};
 use crate::likeness::nearest;
 
 pub(super) fn read(
@@ -25,8 +25,7 @@ pub(super) fn read(
     let both = Both { router: router.as_ref(), litellm: litellm.as_ref() };
     if let Some(settings) = both.router {
         config.router.timeouts = read_timeouts(reader, settings);
-        let ties = [("random", TieBreak::Random), ("first", TieBreak::First)];
-        if let Some(tie_break) = reader.choice(settings.get("tie_break"), &ties) {
+        if let Some(tie_break) = tie_break(reader, settings) {
             config.router.tie_break = tie_break;
         }
         strategy(reader, settings);
@@ -46,6 +45,23 @@ pub(super) fn read(
     if !incomplete {
         config.router.fallbacks = fallbacks::read(reader, &both, config, &groups);
     }
+}
+
+/// What a scenario's `router` says: the settings that a simulation follows.
+pub(crate) fn simulated(reader: &mut Reader<'_>, settings: &Settings<'_>) -> RouterSettings {
+    let both = Both { router: Some(settings), litellm: None };
+    RouterSettings {
+        tie_break: tie_break(reader, settings).unwrap_or_default(),
+        timeouts: read_timeouts(reader, settings),
+        retries: reliability::retries(reader, &both, &[]),
+        cooldown: reliability::cooldown(reader, &both),
+        ..RouterSettings::default()
+    }
+}
+
+fn tie_break(reader: &mut Reader<'_>, settings: &Settings<'_>) -> Option<TieBreak> {
+    let ties = [("random", TieBreak::Random), ("first", TieBreak::First)];
+    reader.choice(settings.get("tie_break"), &ties)
 }
 
 /// The sections that share some keys.
