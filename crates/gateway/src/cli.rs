@@ -11,6 +11,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::config::{self, Environment, Finding, Loaded};
 use crate::demo::{Demo, DemoOptions};
 use crate::serve::{self, Options};
+use crate::sim;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::log::{self, LogFormat};
 
@@ -30,6 +31,12 @@ enum Command {
     Check(Check),
     /// Try it with nothing to configure: simulated engines, the gateway, and a load through it.
     Demo(DemoArguments),
+    /// See what a way of choosing would do, before switching to it.
+    ///
+    /// The same requests go through the same deployments once for each way of choosing, with other dice for each
+    /// seed, in virtual time and through the gateway's own code. What to simulate is written in a scenario file, or
+    /// it is a configuration that you have and a rate of requests.
+    Sim(Box<sim::Arguments>),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -94,6 +101,7 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => report(serve(&arguments)),
         Command::Check(arguments) => check(&arguments),
         Command::Demo(arguments) => report(demo(&arguments)),
+        Command::Sim(arguments) => report(sim::run(&arguments)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "leastbusy", &mut io::stdout());
             ExitCode::SUCCESS

@@ -3,7 +3,7 @@
 //! From bottom to top: what the program is told ([`config`], [`provider`]) and the wire format
 //! ([`openai`]); calling deployments ([`upstream`], [`simulated`]) and choosing among them ([`router`]);
 //! the door ([`front`]), what is told about it all ([`telemetry`]), and running it ([`serve`], [`demo`],
-//! [`cli`]). A module imports from its own floor or from below.
+//! [`sim`], [`cli`]). A module imports from its own floor or from below.
 
 mod duration;
 mod likeness;
@@ -26,7 +26,7 @@ mod load;
 pub mod cli;
 pub mod demo;
 pub mod serve;
-mod sim;
+pub mod sim;
 
 /// The examples of `docs/library.md` compile and run.
 #[cfg(doctest)]

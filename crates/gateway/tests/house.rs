@@ -27,7 +27,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("load", 3, &[]),
     ("demo", 3, &["serve", "load", "telemetry"]),
     ("sim", 3, &["serve", "load"]),
-    ("cli", 3, &["serve", "demo", "telemetry"]),
+    ("cli", 3, &["serve", "demo", "sim", "telemetry"]),
 ];
 
 /// The crate's roots: they name every module and belong to no floor.

@@ -15,7 +15,7 @@ mod observer;
 mod once;
 mod physical;
 mod probe;
-mod rules;
+pub(crate) mod rules;
 mod served;
 mod table;
 mod watch;

@@ -10,7 +10,7 @@ use leastbusy_balance::{
 use crate::config::{self, Cooldown, DeploymentCooldown, RouterSettings, Timeouts, WhenAllCooling};
 
 /// When a deployment of these settings rests.
-pub(super) fn of_deployment(router: &Cooldown, own: &DeploymentCooldown) -> Arc<HealthRules> {
+pub(crate) fn of_deployment(router: &Cooldown, own: &DeploymentCooldown) -> Arc<HealthRules> {
     Arc::new(HealthRules {
         cooldowns: !router.disabled,
         cooldown_time: own.time,
@@ -25,7 +25,7 @@ pub(super) fn of_deployment(router: &Cooldown, own: &DeploymentCooldown) -> Arc<
 }
 
 /// What holds for each group as a whole.
-pub(super) fn of_groups(router: &RouterSettings) -> GroupRules {
+pub(crate) fn of_groups(router: &RouterSettings) -> GroupRules {
     GroupRules {
         tie_break: router.tie_break,
         retry_budget: RetryBudget {
@@ -40,7 +40,7 @@ pub(super) fn of_groups(router: &RouterSettings) -> GroupRules {
 }
 
 /// What bounds each request's walk, but for its deadline.
-pub(super) fn of_walks(router: &RouterSettings) -> Limits {
+pub(crate) fn of_walks(router: &RouterSettings) -> Limits {
     Limits {
         max_fallbacks: router.fallbacks.max,
         max_retries: router.retries.per_request.unwrap_or(u32::MAX),
@@ -55,6 +55,6 @@ pub(super) fn of_walks(router: &RouterSettings) -> Limits {
 }
 
 /// How long a request may take with all its attempts, waits and fallbacks.
-pub(super) fn whole_request(router: &RouterSettings) -> Duration {
+pub(crate) fn whole_request(router: &RouterSettings) -> Duration {
     router.timeouts.total.unwrap_or(Timeouts::DEFAULT_TOTAL)
 }

@@ -1,0 +1,281 @@
+//! The arguments of `leastbusy sim`.
+
+use std::io::Write;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use leastbusy_sim::{Policy, Sizes, Workload};
+
+use super::scenario::bounds::{self, Bounds};
+use super::scenario::{self, DEFAULT_SEED, DEFAULT_SEEDS, Written};
+use super::table::Columns;
+use super::trace::Trace;
+use super::{Demand, Study, from_config};
+use crate::config::{self, Environment};
+use crate::duration;
+use crate::likeness::nearest;
+
+/// What to simulate, and what to tell of it.
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "leastbusy sim [OPTIONS] SCENARIO\n       leastbusy sim [OPTIONS] --config FILE --rate N",
+    after_long_help = "Examples:\n  leastbusy sim examples/sim/unequal-vllm-pool.yaml\n  leastbusy sim --config \
+        config.yaml --rate 20 --model chat\n  leastbusy sim --config config.yaml --trace access.log --model chat \
+        --json -"
+)]
+pub struct Arguments {
+    /// The scenario file; docs/scenario.md lists its keys.
+    #[arg(conflicts_with = "config")]
+    scenario: Option<PathBuf>,
+    /// A configuration (LiteLLM's config.yaml) whose model group is to be simulated.
+    #[arg(long, value_name = "FILE", help_heading = "A configuration instead of a scenario")]
+    config: Option<PathBuf>,
+    /// The model group, where there are several; of a trace, the requests to take.
+    #[arg(long, value_name = "NAME")]
+    model: Option<String>,
+    /// Slots of deployments that are not `simulated/`: requests that each serves at once.
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(help_heading = "A configuration instead of a scenario", conflicts_with = "scenario")]
+    slots: u32,
+    /// Tokens a second of one of their answers.
+    #[arg(long, value_name = "N", default_value_t = 50.0, value_parser = speed)]
+    #[arg(help_heading = "A configuration instead of a scenario", conflicts_with = "scenario")]
+    tokens_per_second: f64,
+    /// The time that each of their requests spends in its slot before the first token.
+    #[arg(long, value_name = "TIME", default_value = "200ms", value_parser = time)]
+    #[arg(help_heading = "A configuration instead of a scenario", conflicts_with = "scenario")]
+    first_token_time: Duration,
+    /// How fast each of them reads prompts, one after the other; without it they cost nothing.
+    #[arg(long, value_name = "N", value_parser = speed)]
+    #[arg(help_heading = "A configuration instead of a scenario", conflicts_with = "scenario")]
+    prefill_tokens_per_second: Option<f64>,
+    /// Lengths of answers: a number, exponential:MEAN, lognormal:MEAN:SIGMA or bimodal:SMALL:LARGE:SHARE [default:
+    /// lognormal:250:1.2, or the mean_tokens of simulated/ deployments].
+    #[arg(long, value_name = "SIZES", value_parser = sizes)]
+    #[arg(help_heading = "A configuration instead of a scenario", conflicts_with = "scenario")]
+    output_tokens: Option<Sizes>,
+    /// Lengths of prompts, written alike.
+    #[arg(long, value_name = "SIZES", default_value = "lognormal:600:1", value_parser = sizes)]
+    #[arg(help_heading = "A configuration instead of a scenario", conflicts_with = "scenario")]
+    prompt_tokens: Sizes,
+    /// Requests a second.
+    #[arg(long, value_name = "N", value_parser = rate, help_heading = "The load", conflicts_with = "load")]
+    rate: Option<f64>,
+    /// Requests as a share of what the deployments can do, such as 0.8.
+    #[arg(long, value_name = "SHARE", value_parser = load, help_heading = "The load")]
+    load: Option<f64>,
+    /// Recorded requests instead: CSV, or JSON lines such as the access log has.
+    #[arg(long, value_name = "FILE", help_heading = "The load", conflicts_with_all = ["rate", "load"])]
+    trace: Option<PathBuf>,
+    /// Requests of a run; of a trace, the first ones [default: 200000, or all of the trace].
+    #[arg(long, value_name = "N", value_parser = requests, help_heading = "The load")]
+    requests: Option<usize>,
+    /// Ways of choosing, separated by commas [default: all]: random, round-robin, stale-first, two-choices,
+    /// least-busy, central-queue.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = policy)]
+    policies: Option<Vec<Policy>>,
+    /// Runs of each way, with other dice [default: 5].
+    #[arg(long, value_name = "N", value_parser = seeds)]
+    seeds: Option<usize>,
+    /// The first seed; the same one gives the same bytes [default: 1].
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    /// Threads to run on; they change nothing but the time [default: one for each core].
+    #[arg(long, value_name = "N")]
+    pub(super) threads: Option<NonZeroUsize>,
+    /// Tell every figure.
+    #[arg(long)]
+    all: bool,
+    /// Write everything to a file as JSON, `-` for standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(super) json: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// What is to be compared; `None` when the mistakes in a file were told on standard error.
+    pub(super) fn study(&self) -> Result<Option<Study>, Box<dyn std::error::Error>> {
+        let trace = match &self.trace {
+            None => None,
+            Some(path) => match Trace::read(path, self.model.as_deref()) {
+                Ok(trace) => Some(trace),
+                Err(fault) => return Err(format!("{fault}\n      {}", fault.way_out).into()),
+            },
+        };
+        let studied = match (&self.scenario, &self.config) {
+            (Some(path), _) => scenario::load(path, trace).map(|(written, warnings)| {
+                warn(warnings.iter().map(|warning| warning.render(true)));
+                self.of_scenario(path.display().to_string(), written)
+            }),
+            (None, Some(path)) => match config::load(path, &Environment::of_process()) {
+                // Its warnings are about serving; `leastbusy check` tells them.
+                Ok(loaded) => Ok(self.of_config(&path.display().to_string(), &loaded.config, trace)?),
+                Err(error) => Err(error),
+            },
+            (None, None) => {
+                return Err(
+                    "name a scenario file (examples/sim has some), or a configuration with --config FILE"
+                        .into(),
+                );
+            }
+        };
+        match studied {
+            Err(error) => {
+                let _ = writeln!(anstream::stderr(), "{}", error.render(true));
+                Ok(None)
+            }
+            Ok(mut study) => {
+                self.reload(&mut study)?;
+                Ok(Some(study))
+            }
+        }
+    }
+
+    /// The columns of the table.
+    pub(super) fn columns(&self) -> Columns {
+        if self.all { Columns::All } else { Columns::Chosen }
+    }
+
+    fn of_scenario(&self, title: String, written: Written) -> Study {
+        let Written { scenario, policies, seeds, seed, notes } = written;
+        let mut study = Study { title, scenario, policies, seeds: Vec::new(), notes };
+        self.finish(&mut study, seeds, seed);
+        study
+    }
+
+    fn of_config(&self, file: &str, config: &config::Config, trace: Option<Trace>) -> Result<Study, String> {
+        let assumed = from_config::Assumed {
+            slots: self.slots,
+            tokens_per_second: self.tokens_per_second,
+            first_token_time: self.first_token_time,
+            prefill_tokens_per_second: self.prefill_tokens_per_second,
+            prompt_tokens: self.prompt_tokens,
+            output_tokens: self.output_tokens,
+        };
+        if trace.is_none() && self.rate.is_none() && self.load.is_none() {
+            return Err(
+                "a configuration does not say how many requests come: add --rate N (requests a second), \
+                --load SHARE or --trace FILE"
+                    .into(),
+            );
+        }
+        let mut study = from_config::study(file, config, self.model.as_deref(), &assumed, trace)?;
+        self.finish(&mut study, DEFAULT_SEEDS, DEFAULT_SEED);
+        Ok(study)
+    }
+
+    fn finish(&self, study: &mut Study, seeds: usize, seed: u64) {
+        if let Some(policies) = &self.policies {
+            study.policies.clone_from(policies);
+        }
+        let (seeds, seed) = (self.seeds.unwrap_or(seeds), self.seed.unwrap_or(seed));
+        study.seeds = (seed..).take(seeds).collect();
+        match &mut study.scenario.workload {
+            Workload::Drawn { requests, .. } => *requests = self.requests.unwrap_or(*requests),
+            Workload::Trace(jobs) => jobs.truncate(self.requests.unwrap_or(usize::MAX)),
+        }
+    }
+
+    /// Gives the study the rate or load that was asked for.
+    fn reload(&self, study: &mut Study) -> Result<(), String> {
+        if self.rate.is_none() && self.load.is_none() {
+            return Ok(());
+        }
+        let demand = Demand::of(&study.scenario);
+        let Workload::Drawn { arrivals, .. } = &mut study.scenario.workload else {
+            return Err(
+                "the scenario's requests are a trace, which has its own rate: leave --rate and --load \
+                out, or raise the trace's `speed`"
+                    .into(),
+            );
+        };
+        let rate = self.rate.or(self.load.map(|load| load * demand.capacity)).unwrap_or(demand.per_second);
+        if !bounds::RATE.hold(rate) {
+            return Err(format!("{rate} requests a second are out of range: {}", bounds::RATE));
+        }
+        *arrivals = arrivals.at(rate);
+        let load = rate / demand.capacity;
+        if 1.0 <= load {
+            study.notes.push(format!(
+                "this is {:.0} % of what the deployments can do: the queue grows as long as the run lasts",
+                100.0 * load
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn warn(warnings: impl Iterator<Item = String>) {
+    for warning in warnings {
+        let _ = write!(anstream::stderr(), "{warning}");
+    }
+}
+
+fn bounded(text: &str, bounds: Bounds) -> Result<f64, String> {
+    let number = text.trim().parse::<f64>().map_err(|_| format!("`{text}` is not a number"))?;
+    if bounds.hold(number) { Ok(number) } else { Err(format!("out of range: {bounds}")) }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    bounded(text, bounds::SPEED)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    bounded(text, bounds::RATE)
+}
+
+fn load(text: &str) -> Result<f64, String> {
+    bounded(text, bounds::LOAD)
+}
+
+fn count(text: &str, range: &std::ops::RangeInclusive<usize>) -> Result<usize, String> {
+    let number = text.parse::<usize>().map_err(|_| format!("`{text}` is not a whole number"))?;
+    let refused = || format!("out of range: {} to {}", range.start(), range.end());
+    if range.contains(&number) { Ok(number) } else { Err(refused()) }
+}
+
+fn requests(text: &str) -> Result<usize, String> {
+    count(text, &bounds::REQUESTS)
+}
+
+fn seeds(text: &str) -> Result<usize, String> {
+    count(text, &bounds::SEEDS)
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    match duration::parse(text) {
+        Some(time) if time <= bounds::TIME_MAX => Ok(time),
+        Some(_) => Err("a year at most".into()),
+        None => Err("write a time such as 200ms, 1.5s or 2".into()),
+    }
+}
+
+fn policy(text: &str) -> Result<Policy, String> {
+    Policy::of_name(text).ok_or_else(|| match nearest(text, Policy::ALL.iter().map(|policy| policy.name())) {
+        Some(near) => format!("did you mean {near}?"),
+        None => format!("write one of {}", Policy::ALL.map(Policy::name).join(", ")),
+    })
+}
+
+/// `250`, `exponential:250`, `lognormal:250:1.2`, `bimodal:50:2000:0.1`.
+pub(super) fn sizes(text: &str) -> Result<Sizes, String> {
+    let mut parts = text.split(':');
+    let kind = parts.next().unwrap_or_default();
+    let parts: Vec<&str> = parts.collect();
+    match (kind, parts.as_slice()) {
+        (size, []) => bounded(size, bounds::TOKENS).map(Sizes::Fixed),
+        ("exponential", [mean]) => Ok(Sizes::Exponential { mean: bounded(mean, bounds::MEAN_TOKENS)? }),
+        ("lognormal", [mean, sigma]) => Ok(Sizes::Lognormal {
+            mean: bounded(mean, bounds::MEAN_TOKENS)?,
+            sigma: bounded(sigma, bounds::SIGMA)?,
+        }),
+        ("bimodal", [small, large, share]) => Ok(Sizes::Bimodal {
+            small: bounded(small, bounds::TOKENS)?,
+            large: bounded(large, bounds::TOKENS)?,
+            share: bounded(share, bounds::SHARE)?,
+        }),
+        _ => {
+            Err("write a number, exponential:MEAN, lognormal:MEAN:SIGMA or bimodal:SMALL:LARGE:SHARE".into())
+        }
+    }
+}

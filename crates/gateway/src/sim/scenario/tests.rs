@@ -1,0 +1,250 @@
+use std::fs;
+
+use leastbusy_sim::Trouble;
+
+use super::*;
+
+mod page;
+
+const SMALL: &str = "arrivals: {poisson: {per_second: 0.2}}\noutput_tokens: 100\ndeployments: [{name: gpu, slots: 2, tokens_per_second: 50}]\n";
+
+fn read(text: &str) -> Written {
+    let (written, warnings) = parse("scenario.yaml", text).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    assert_eq!(warnings, [], "{text}");
+    written
+}
+
+/// Each mistake as `line:column what / way out`.
+fn mistakes(text: &str) -> Vec<String> {
+    brief(&parse("scenario.yaml", text).expect_err(text).mistakes)
+}
+
+fn warnings(text: &str) -> Vec<String> {
+    brief(&parse("scenario.yaml", text).unwrap_or_else(|error| panic!("{error}")).1)
+}
+
+fn brief(findings: &[Finding]) -> Vec<String> {
+    let one = |finding: &Finding| {
+        let (line, column) = finding.place.as_ref().and_then(|place| place.position).expect("has a place");
+        format!("{line}:{column} {} / {}", finding.what, finding.way_out.as_deref().unwrap_or("-"))
+    };
+    findings.iter().map(one).collect()
+}
+
+#[test]
+fn what_is_not_said_has_a_default() {
+    let Written { scenario, policies, seeds, seed, notes } = read(SMALL);
+    assert_eq!((policies.as_slice(), seeds, seed, notes.len()), (&Policy::ALL[..], 5, 1, 0));
+    let mut expected = Scenario::new(
+        vec![leastbusy_sim::Engine::new("gpu", 2, 50.0)],
+        Workload::Drawn {
+            arrivals: Arrivals::Poisson { per_second: 0.2 },
+            prompt_tokens: Sizes::Fixed(0.0),
+            output_tokens: Sizes::Fixed(100.0),
+            requests: 200_000,
+        },
+    );
+    assert_eq!(scenario, expected);
+    // An empty section says as little as none.
+    expected.rules = read(&format!("{SMALL}router: {{}}\n")).scenario.rules;
+    assert_eq!(scenario, expected);
+}
+
+#[test]
+fn load_is_a_share_of_what_the_deployments_can_do() {
+    // Two slots that take two seconds: one request a second, and two more from the other's four.
+    let text = "arrivals: {bursts: {load: 0.5, size: 3}}\noutput_tokens: {exponential: {mean: 100}}\n\
+        deployments: [{name: a, slots: 2, tokens_per_second: 50}, {name: b, count: 2, slots: 2, tokens_per_second: 50}]\n";
+    let Workload::Drawn { arrivals, .. } = read(text).scenario.workload else { panic!("it is drawn") };
+    assert_eq!(arrivals, Arrivals::Bursts { per_second: 1.5, size: 3 });
+    let names: Vec<_> = read(text).scenario.engines.into_iter().map(|engine| engine.name).collect();
+    assert_eq!(names, ["a", "b-1", "b-2"]);
+}
+
+#[test]
+fn troubles_are_what_they_are_called() {
+    let text = format!(
+        "{}router: {{stream_timeout: 5s}}\n",
+        SMALL.replace(
+            "tokens_per_second: 50}",
+            "tokens_per_second: 50, warm_up: {speed: 0.5, time: 1m}, troubles: [{from: 1, until: 2m, down: true}, \
+             {from: 1, until: 2, fails: true}, {from: 1, until: 2, fails: {share: 0.5, after: 20ms}}, \
+             {from: 1, until: 2, hangs: {share: 0.1}}, {from: 1, until: 2, rate_limits: true}, \
+             {from: 1, until: 2, rate_limits: {retry_after: 3}}, {from: 1, until: 2, slow: {speed: 0.2}}]}"
+        )
+    );
+    let engine = read(&text).scenario.engines.remove(0);
+    let seconds = Duration::from_secs;
+    let troubles: Vec<_> = engine.episodes.iter().map(|episode| episode.trouble).collect();
+    assert_eq!(
+        troubles,
+        [
+            Trouble::Down,
+            Trouble::Fails { share: 1.0, after: Duration::ZERO },
+            Trouble::Fails { share: 0.5, after: Duration::from_millis(20) },
+            Trouble::Hangs { share: 0.1 },
+            Trouble::RateLimits { retry_after: None },
+            Trouble::RateLimits { retry_after: Some(seconds(3)) },
+            Trouble::Slow { speed: 0.2 },
+        ]
+    );
+    assert_eq!((engine.episodes[0].from, engine.episodes[0].until), (seconds(1), seconds(120)));
+    assert_eq!(engine.warm_up, Some(leastbusy_sim::WarmUp { speed: 0.5, time: seconds(60) }));
+}
+
+#[test]
+fn time_limits_are_those_of_the_router() {
+    let limits = |router: &str| {
+        let rules = read(&format!("{SMALL}router: {router}\n")).scenario.rules;
+        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs());
+        [rules.first_token_timeout, rules.answer_timeout, rules.request_timeout].map(seconds)
+    };
+    assert_eq!(limits("{timeout: 9, stream_timeout: 5, total_timeout: 60}"), [Some(5), None, Some(60)]);
+    assert_eq!(limits("{timeout: 9}"), [Some(9), None, None]);
+    assert_eq!(limits("{timeout: 9, first_byte_timeout: 3}"), [Some(3), None, None]);
+    assert_eq!(limits("{streams: false, timeout: 9, stream_timeout: 5}"), [None, Some(9), None]);
+    assert_eq!(limits("{streams: false, timeout: 9, first_byte_timeout: 3}"), [None, Some(3), None]);
+}
+
+#[test]
+fn a_mistake_shows_its_line_and_the_way_out() {
+    let error = parse("scenario.yaml", &SMALL.replace("slots", "slot")).expect_err("has a slip");
+    assert_eq!(
+        error.to_string(),
+        "scenario.yaml:3:27: `slot` is not a key of deployments[]\n   \
+            3 | deployments: [{name: gpu, slot: 2, tokens_per_second: 50}]\n     \
+              |                           ^^^^\n    \
+                did you mean `slots`?\n\
+         1 mistake in scenario.yaml"
+    );
+}
+
+#[test]
+fn all_mistakes_come_at_once_in_the_order_of_the_file() {
+    let text = "\
+requests: 0
+policies: [random, least-bussy, random]
+arrivals:
+  diurnal: {load: 0.8, per_second: 3, swing: 1.5, period: soon}
+prompt_tokens: {lognormal: {mean: 0}}
+output_tokens: many
+uncounted: 1
+deployments:
+  - name: a
+    slots: 0
+    tokens_per_second: -3
+  - {slots: 4, tokens_per_second: 50, full_speed_slots: 8, timeout: 3}
+  - {name: a, slots: 1, tokens_per_second: 1}
+  - name: a
+    slots: 1
+    tokens_per_second: 1
+    troubles:
+      - {from: 2m, until: 60, down: true}
+      - {from: 1, until: 2}
+      - {from: 1, until: 2, down: true, hangs: {share: 2}}
+      - {from: 1, until: 2, fails: no}
+router: {num_retries: 5000, cooldown_time: 3 weeks}
+";
+    assert_eq!(mistakes(text), GOLDEN);
+}
+
+const GOLDEN: [&str; 22] = [
+    "1:11 0 is not between 1 and 10000000 / choose a number in that range",
+    "2:20 `least-bussy` is not one of `random`, `round-robin`, `stale-first`, `two-choices`, `least-busy`, `central-queue` / did you mean `least-busy`?",
+    "2:33 `random` is written twice / keep one of the two",
+    "4:36 `load` and `per_second` cannot both be / keep one of the two",
+    "4:46 1.5 is out of range: 0 to 1 / choose a number in that range",
+    "4:59 expected a time, found the text `soon` / write it as `500ms`, `20s`, `5m` or `2h`",
+    "5:17 lognormal needs `sigma` / add `sigma: NUMBER`",
+    "5:35 0 is out of range: more than 0, at most 1000000 / choose a number in that range",
+    "6:16 expected a number or a distribution, found the text `many` / write a number, or `{lognormal: {mean: 250, sigma: 1.2}}`",
+    "7:12 1 is out of range: 0 to 0.9 / choose a number in that range",
+    "10:12 0 is not between 1 and 100000 / choose a number in that range",
+    "11:24 -3 is out of range: 0.01 to 1000000 / choose a number in that range",
+    "12:6 a deployment needs `name` / add `name: NAME`",
+    "12:57 8 answers cannot be written at once in 4 slots / lower it to `slots`, or remove it",
+    "12:60 `timeout` is not a key of deployments[] / it belongs into router",
+    "14:11 `a` is also the name of deployments[2] / give each deployment a name of its own",
+    "18:27 it ends after 60 s and begins after 120 s / give `until` a later time than `from`; both count from the start",
+    "19:10 one of `down`, `fails`, `hangs`, `rate_limits`, `slow` is missing / say which, e.g. `{from: 60, until: 120, down: true}`",
+    "20:41 `down` and `hangs` cannot both be / keep one of the two",
+    "21:36 a trouble that is not there has no place in the list / remove it",
+    "22:23 5000 is not between 0 and 1000 / choose a number in that range",
+    "22:44 expected a time, found the text `3 weeks` / write it as `500ms`, `20s`, `5m` or `2h`",
+];
+
+#[test]
+fn what_does_not_fit_together_is_told() {
+    let one = |text: &str| {
+        let mut found = mistakes(text);
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.remove(0)
+    };
+    let hanging = SMALL.replace(
+        "tokens_per_second: 50}",
+        "tokens_per_second: 50, troubles: [{from: 1, until: 2, hangs: true}]}",
+    );
+    assert_eq!(
+        one(&hanging),
+        "3:72 the router has no time limit, so that requests that hang here are never given up / add a limit to \
+         `router`, e.g. `stream_timeout: 60`"
+    );
+    read(&format!("{hanging}router: {{total_timeout: 60}}"));
+    assert_eq!(
+        one(&SMALL.replace("per_second: 0.2}", "load: 0.5}").replace("100", "0")),
+        "1:28 this share of the inf requests a second that the deployments can serve is out of range: 0.001 to 1000000 \
+         / give the rate itself: `per_second: 20`"
+    );
+    assert_eq!(one("- 1\n"), "1:1 expected a map of settings, found a list / write `KEY: VALUE` lines");
+    assert!(one("a: [").contains(" not YAML: "));
+}
+
+#[test]
+fn what_is_odd_is_warned_of() {
+    assert_eq!(
+        warnings(&SMALL.replace("per_second: 0.2}", "load: 1.2}")),
+        [
+            "1:28 all that the deployments can do, or more: the queue grows as long as the run lasts, and so do the \
+             times / lower it, unless that is what you want to see"
+        ]
+    );
+    assert!(warnings(&SMALL.replace("0.2}", "3}"))[0].starts_with("1:34 300 % of what"));
+    let late = SMALL.replace(
+        "tokens_per_second: 50}",
+        "tokens_per_second: 50, weight: 2, troubles: [{from: 30d, until: 40d, down: true}]}, {name: b, slots: 1, tokens_per_second: 1}",
+    );
+    assert_eq!(
+        warnings(&format!("{late}router: {{hedge_after: 2, connect_timeout: 1}}\n")),
+        [
+            "3:89 the last request comes after about 1000000 s, before this begins / raise `requests`, or let it begin \
+             earlier",
+            "3:122 others have a `weight`, and this one gets slots times speed, which may be far from those / give all a \
+             `weight`, or none",
+            "4:10 `hedge_after` is a router setting that a simulation does not follow / -",
+            "4:26 `connect_timeout` is a router setting that a simulation does not follow / -",
+        ]
+    );
+}
+
+#[test]
+fn a_trace_takes_the_place_of_what_is_drawn() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("writes");
+    write("trace.csv", "arrival,prompt_tokens,output_tokens\n0,10,20\n4,30,40\n6,1,1\n");
+    let load = |text: &str| {
+        write("scenario.yaml", text);
+        load(&folder.path().join("scenario.yaml"), None)
+    };
+    let deployments = "deployments: [{name: gpu, slots: 2, tokens_per_second: 50}]\nrequests: 2\n";
+    let (written, _) =
+        load(&format!("{deployments}trace: {{file: trace.csv, speed: 2}}\n")).expect("is right");
+    let Workload::Trace(jobs) = written.scenario.workload else { panic!("it is a trace") };
+    assert_eq!(jobs.len(), 2);
+    assert_eq!((jobs[1].arrival, jobs[1].prompt_tokens), (Duration::from_secs(2), 30.0));
+    let error = load(&format!("{deployments}trace: trace.csv\narrivals: {{poisson: {{load: 1}}}}\n"))
+        .expect_err("both");
+    assert_eq!(error.mistakes[0].what, "a trace brings its own arrivals");
+    write("trace.csv", "arrival,prompt_tokens,output_tokens\n0,x,20\n");
+    let error = load(&format!("{deployments}trace: trace.csv\n")).expect_err("a bad line");
+    assert!(error.mistakes[0].what.contains("trace.csv:2: `prompt_tokens` is `x`"), "{error}");
+}

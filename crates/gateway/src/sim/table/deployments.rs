@@ -1,0 +1,65 @@
+//! What each deployment got.
+
+use std::io::{self, Write};
+
+use leastbusy_sim::{Comparison, Row};
+use owo_colors::OwoColorize;
+
+use super::Columns;
+use crate::sim::Study;
+
+/// More lines than these hide the figures above.
+const LINES_MAX: usize = 16;
+const NAME_CHARS_MAX: usize = 15;
+
+/// Writes the most requests at once and the share of the answers, by deployment and policy.
+pub(super) fn write(
+    out: &mut dyn Write,
+    study: &Study,
+    comparison: &Comparison,
+    columns: Columns,
+) -> io::Result<()> {
+    let engines = &study.scenario.engines;
+    writeln!(out, "Most requests at once, and share of the answers")?;
+    write!(out, "{:15} {:>5}", "", "slots".dimmed())?;
+    for row in &comparison.rows {
+        write!(out, " {:>12}", row.policy.name().dimmed())?;
+    }
+    writeln!(out)?;
+    let most = if columns == Columns::All { usize::MAX } else { LINES_MAX };
+    for (place, engine) in engines.iter().enumerate().take(most) {
+        write!(out, "{:15} {:>5}", brief(&engine.name), engine.slots)?;
+        for row in &comparison.rows {
+            let (largest, share) = (largest(row, place), served(row, place));
+            write!(out, " {largest:>6.0} {:>3.0} %", 100.0 * share)?;
+        }
+        writeln!(out)?;
+    }
+    if most < engines.len() {
+        writeln!(out, "and {} more, which --all and --json show", engines.len() - most)?;
+    }
+    writeln!(out)
+}
+
+/// The most requests at once on a deployment; the mean over the runs.
+pub(in crate::sim) fn largest(row: &Row, place: usize) -> f64 {
+    let sum: f64 = row.runs.iter().map(|run| f64::from(run.largest_in_flight[place])).sum();
+    sum / row.runs.len().max(1) as f64
+}
+
+/// The share of all answers that a deployment gave.
+pub(in crate::sim) fn served(row: &Row, place: usize) -> f64 {
+    let sum = |of: &dyn Fn(&[u64]) -> u64| row.runs.iter().map(|run| of(&run.served)).sum::<u64>();
+    let all = sum(&|served| served.iter().sum());
+    sum(&|served| served[place]) as f64 / all.max(1) as f64
+}
+
+fn brief(name: &str) -> String {
+    if name.chars().count() <= NAME_CHARS_MAX {
+        return name.to_owned();
+    }
+    // Copies of one entry differ at the end.
+    let (begin, end): (String, Vec<char>) = (name.chars().take(8).collect(), name.chars().collect());
+    let end: String = end[end.len() - (NAME_CHARS_MAX - 9)..].iter().collect();
+    format!("{begin}…{end}")
+}

@@ -1,0 +1,62 @@
+//! What it comes to, in a sentence.
+
+use leastbusy_sim::{Comparison, Measure, Metric, Policy, Row, Statistic};
+
+use super::figures::{figure, percent};
+use super::{difference, row};
+use crate::sim::Study;
+
+/// A smaller difference, in seconds, is nothing to choose by.
+const DIFFERENCE_MIN: f64 = 0.001;
+
+/// Least busy beside random choice, or the worst of the others; `None` where it was not run.
+pub(super) fn sentence(study: &Study, comparison: &Comparison) -> Option<String> {
+    let ours = row(comparison, Policy::LeastBusy)?;
+    let p99 = |measure| Metric::Of(measure, Statistic::PerMille(990));
+    let worst = || {
+        let real = [Policy::LeastBusy, Policy::CentralQueue];
+        let others = comparison.rows.iter().filter(|row| !real.contains(&row.policy));
+        let response = |row: &Row| row.estimate(p99(Measure::Response)).mean;
+        others.max_by(|a, b| response(a).total_cmp(&response(b)))
+    };
+    let other = row(comparison, Policy::Random).or_else(worst)?;
+    let tells = |metric: Metric| {
+        let difference = difference(ours, other, metric);
+        difference.margin.unwrap_or(0.0).max(DIFFERENCE_MIN) <= difference.mean.abs()
+    };
+    // The long answers make the p99 of the response; where requests wait, that is what a choice is about.
+    let told = [
+        (p99(Measure::Wait), "waits"),
+        (p99(Measure::FirstToken), "has its first token after"),
+        (p99(Measure::Response), "takes"),
+    ];
+    let (metric, verb) = told.into_iter().find(|(metric, _)| tells(*metric)).unwrap_or(told[2]);
+    let seconds = |row: &Row| format!("{} s", figure(row.estimate(metric).mean));
+    let mut said = format!(
+        "At p99 a request {verb} {} with least-busy and {} with {}",
+        seconds(ours),
+        seconds(other),
+        other.policy.name()
+    );
+    if !tells(metric) {
+        said += ", which these runs cannot tell from chance";
+    }
+    // In the one queue nothing fails, so that it is no bound where deployments do.
+    let is_well = study.scenario.engines.iter().all(|engine| engine.episodes.is_empty());
+    let is_bound = |row: &&Row| is_well && row.estimate(metric).mean <= ours.estimate(metric).mean;
+    if let Some(central) = row(comparison, Policy::CentralQueue).filter(is_bound) {
+        said += &format!("; one central queue would come to {}", seconds(central));
+    }
+    let errors = |row: &Row| row.estimate(Metric::Errors).mean;
+    if 0.0 < errors(ours) || 0.0 < errors(other) {
+        let [ours, theirs] = [ours, other].map(|row| match errors(row) {
+            0.0 => "none".to_owned(),
+            share => percent(share),
+        });
+        said += &format!(
+            ". Errors: {ours} of the requests with least-busy, {theirs} with {}",
+            other.policy.name()
+        );
+    }
+    Some(said + ".")
+}
