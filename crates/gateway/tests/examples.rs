@@ -27,11 +27,11 @@ fn examples() -> BTreeMap<String, String> {
     let folder = fs::read_dir(repository().join("examples")).expect("a folder with examples");
     let examples: BTreeMap<_, _> = folder
         .map(|entry| entry.expect("a readable folder"))
+        .filter(|entry| entry.path().extension().is_some_and(|extension| extension == "yaml"))
         .map(|entry| {
             let text = fs::read_to_string(entry.path()).expect("a readable example");
             (entry.file_name().display().to_string(), text)
         })
-        .filter(|(name, _)| Path::new(name).extension().is_some_and(|extension| extension == "yaml"))
         .collect();
     assert!(examples.len() >= 5, "{:?}", examples.keys());
     examples
@@ -147,4 +147,79 @@ fn the_quick_start_serves_a_chat_and_says_which_deployment_did() {
     // The engine that answered says the same.
     assert!(answer.contains(&format!(r#""system_fingerprint":"{served}""#)), "{answer}");
     assert!(answer.contains(r#""object":"chat.completion""#), "{answer}");
+}
+
+/// The scenarios in `examples/sim`.
+fn scenarios() -> Vec<String> {
+    let folder = fs::read_dir(repository().join("examples/sim")).expect("a folder with scenarios");
+    let names = folder.map(|entry| entry.expect("a readable folder").file_name().display().to_string());
+    let mut scenarios: Vec<_> = names.filter(|name| name.ends_with(".yaml")).collect();
+    scenarios.sort();
+    assert!(scenarios.len() >= 5, "{scenarios:?}");
+    scenarios.into_iter().map(|name| format!("examples/sim/{name}")).collect()
+}
+
+fn sim(arguments: &[&str]) -> Output {
+    leastbusy().arg("sim").args(arguments).output().expect("the binary runs")
+}
+
+#[test]
+fn every_scenario_is_accepted_without_a_word_and_told() {
+    for scenario in scenarios() {
+        // Troubles of an hour need the whole hour, and only the first word of standard error is about the run.
+        let ran = sim(&[&scenario, "--seeds", "2", "--requests", "3000"]);
+        let (told, said) = (String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr).unwrap());
+        assert!(ran.status.success(), "{scenario}: {said}");
+        assert!(said.starts_with("12 runs of "), "{scenario}: {said}");
+        for line in ["random ", "least-busy ", "central-queue ", "At p99 a request "] {
+            assert!(told.lines().any(|told| told.starts_with(line)), "{scenario}: {line}\n{told}");
+        }
+        assert!(!told.contains('\u{1b}'), "{scenario}: a file has no colours");
+    }
+}
+
+#[test]
+fn a_simulation_is_told_as_json_and_is_the_same_each_time() {
+    let told = || {
+        let arguments =
+            ["examples/sim/two-ollama-boxes.yaml", "--seeds", "2", "--requests", "2000", "--json", "-"];
+        let ran = sim(&arguments);
+        assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+        ran.stdout
+    };
+    let first = told();
+    let value: serde_json::Value = serde_json::from_slice(&first).expect("JSON and nothing else");
+    assert_eq!(value["policies"][4]["policy"], "least-busy");
+    assert!(first == told(), "the same seeds give the same bytes");
+}
+
+#[test]
+fn a_configuration_is_simulated_at_a_rate() {
+    let quickstart =
+        ["--config", "examples/quickstart.yaml", "--requests", "2000", "--policies", "random,least-busy"];
+    let ran = sim(&[&quickstart[..], &["--rate", "1.5", "--all"]].concat());
+    let told = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(told.contains("3 deployments") && told.contains("1.50 requests/s"), "{told}");
+    assert!(told.contains("\np99_wait "), "{told}");
+    let refused = |arguments: &[&str], why: &str| {
+        let ran = sim(&[&quickstart[..], arguments].concat());
+        let said = String::from_utf8(ran.stderr).unwrap();
+        assert!(!ran.status.success() && said.contains(why), "{said}");
+    };
+    refused(&[], "add --rate N (requests a second), --load SHARE or --trace FILE");
+    refused(&["--rate", "1", "--load", "1"], "cannot be used with");
+    refused(&["--rate", "0"], "out of range: 0.001 to 1000000");
+    refused(&["--rate", "1", "--policies", "least-bussy"], "did you mean least-busy?");
+    refused(&["--rate", "1", "--model", "chatt"], "there is no model group `chatt`: did you mean `chat`?");
+    refused(&["--trace", "examples/quickstart.yaml"], "there is no column for the arrival");
+}
+
+#[test]
+fn an_access_log_is_replayed() {
+    let access = ["examples/sim/recorded.yaml", "--trace", "examples/sim/access.jsonl", "--seeds", "2"];
+    let ran = sim(&[&access[..], &["--model", "chat"]].concat());
+    let told = String::from_utf8(ran.stdout).unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    assert!(told.contains("94 requests of a trace"), "{told}");
 }
