@@ -122,16 +122,18 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>
     let comparison = with_progress(&study, threads.unwrap_or(NonZeroUsize::MIN));
     let took = began.elapsed().as_secs_f64();
     let to_stdout = arguments.json.as_deref() == Some(Path::new("-"));
-    if let Some(path) = &arguments.json {
-        let text = json::text(&study, &comparison);
-        match to_stdout {
-            true => io::stdout().write_all(text.as_bytes())?,
-            false => fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))?,
-        }
+    let json = || json::text(&study, &comparison);
+    if let Some(path) = arguments.json.as_ref().filter(|_| !to_stdout) {
+        fs::write(path, json()).map_err(|error| format!("{}: {error}", path.display()))?;
     }
-    if !to_stdout {
-        let mut out = anstream::stdout();
-        table::write(&mut out, &study, &comparison, arguments.columns())?;
+    let written = match to_stdout {
+        true => io::stdout().write_all(json().as_bytes()),
+        false => table::write(&mut anstream::stdout(), &study, &comparison, arguments.columns()),
+    };
+    match written {
+        // Whoever reads has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
+        other => other?,
     }
     let _ = writeln!(
         anstream::stderr(),

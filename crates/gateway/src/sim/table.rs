@@ -75,7 +75,8 @@ fn write_study(out: &mut dyn Write, study: &Study) -> io::Result<()> {
         Workload::Trace(_) => " of a trace",
     };
     writeln!(out, "{}", study.title.bold())?;
-    write!(out, "{}, {} slots; ", counted(engines.len(), "deployment"), grouped(slots as usize))?;
+    let slots = counted(usize::try_from(slots).unwrap_or(usize::MAX), "slot");
+    write!(out, "{}, {slots}; ", counted(engines.len(), "deployment"))?;
     write!(out, "{} requests/s", figure(demand.per_second))?;
     if demand.capacity.is_finite() {
         write!(out, ", {:.0} % of what they can do", 100.0 * demand.load())?;

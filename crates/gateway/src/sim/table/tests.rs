@@ -90,8 +90,21 @@ fn the_verdict_says_what_the_figures_say() {
     assert!(waits.starts_with("At p99 a request waits ") && waits.contains("; one central queue"), "{waits}");
     let alone = verdict(&[Policy::LeastBusy], 0.8);
     assert_eq!(alone, "", "there is nothing to compare it with");
+    let mut dead = study(&[Policy::Random, Policy::LeastBusy], 0.5);
+    for engine in &mut dead.scenario.engines {
+        engine.episodes = vec![leastbusy_sim::Episode {
+            from: std::time::Duration::ZERO,
+            until: std::time::Duration::from_secs(1_000_000),
+            trouble: leastbusy_sim::Trouble::Down,
+        }];
+    }
+    let said = plain(&dead, Columns::Chosen);
+    assert!(said.ends_with("\nWith least-busy every request got an error.\n"), "{said}");
     let idle = verdict(&[Policy::TwoChoices, Policy::LeastBusy], 0.01);
-    assert!(idle.ends_with(" with two-choices, which these runs cannot tell from chance."), "{idle}");
+    assert!(
+        idle.ends_with(" with two-choices, a difference that these runs cannot tell from chance."),
+        "{idle}"
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@ const DIFFERENCE_MIN: f64 = 0.001;
 /// Least busy beside random choice, or the worst of the others; `None` where it was not run.
 pub(super) fn sentence(study: &Study, comparison: &Comparison) -> Option<String> {
     let ours = row(comparison, Policy::LeastBusy)?;
+    let errors = |row: &Row| row.estimate(Metric::Errors).mean;
     let p99 = |measure| Metric::Of(measure, Statistic::PerMille(990));
     let worst = || {
         let real = [Policy::LeastBusy, Policy::CentralQueue];
@@ -20,6 +21,9 @@ pub(super) fn sentence(study: &Study, comparison: &Comparison) -> Option<String>
         others.max_by(|a, b| response(a).total_cmp(&response(b)))
     };
     let other = row(comparison, Policy::Random).or_else(worst)?;
+    if let Some(dead) = [ours, other].into_iter().find(|row| errors(row) == 1.0) {
+        return Some(format!("With {} every request got an error.", dead.policy.name()));
+    }
     let tells = |metric: Metric| {
         let difference = difference(ours, other, metric);
         difference.margin.unwrap_or(0.0).max(DIFFERENCE_MIN) <= difference.mean.abs()
@@ -39,7 +43,7 @@ pub(super) fn sentence(study: &Study, comparison: &Comparison) -> Option<String>
         other.policy.name()
     );
     if !tells(metric) {
-        said += ", which these runs cannot tell from chance";
+        said += ", a difference that these runs cannot tell from chance";
     }
     // In the one queue nothing fails, so that it is no bound where deployments do.
     let is_well = study.scenario.engines.iter().all(|engine| engine.episodes.is_empty());
@@ -47,7 +51,6 @@ pub(super) fn sentence(study: &Study, comparison: &Comparison) -> Option<String>
     if let Some(central) = row(comparison, Policy::CentralQueue).filter(is_bound) {
         said += &format!("; one central queue would come to {}", seconds(central));
     }
-    let errors = |row: &Row| row.estimate(Metric::Errors).mean;
     if 0.0 < errors(ours) || 0.0 < errors(other) {
         let [ours, theirs] = [ours, other].map(|row| match errors(row) {
             0.0 => "none".to_owned(),
