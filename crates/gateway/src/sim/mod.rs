@@ -17,6 +17,7 @@ use leastbusy_sim::{Comparison, Policy, Scenario, Workload};
 
 mod arguments;
 mod from_config;
+pub mod html;
 pub mod json;
 mod rules;
 pub mod scenario;

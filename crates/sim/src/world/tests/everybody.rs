@@ -78,6 +78,7 @@ impl Chance {
             walk: Limits { when_all_cooling, ..Limits::default() },
             request_timeout: self.one_in(2).then(|| self.time(20.0)),
             first_token_timeout: self.one_in(2).then(|| self.time(10.0)),
+            answer_timeout: self.one_in(2).then(|| self.time(15.0)),
             streams: self.one_in(2),
         }
     }
