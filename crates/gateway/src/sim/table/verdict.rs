@@ -34,7 +34,9 @@ pub(super) fn sentence(study: &Study, comparison: &Comparison) -> Option<String>
         (p99(Measure::FirstToken), "has its first token after"),
         (p99(Measure::Response), "takes"),
     ];
-    let (metric, verb) = told.into_iter().find(|(metric, _)| tells(*metric)).unwrap_or(told[2]);
+    let longest = [ours, other].map(|row| row.estimate(told[0].0).mean).into_iter().fold(0.0, f64::max);
+    let usual = || if DIFFERENCE_MIN <= longest { told[0] } else { told[2] };
+    let (metric, verb) = told.into_iter().find(|(metric, _)| tells(*metric)).unwrap_or_else(usual);
     let seconds = |row: &Row| format!("{} s", figure(row.estimate(metric).mean));
     let mut said = format!(
         "At p99 a request {verb} {} with least-busy and {} with {}",
