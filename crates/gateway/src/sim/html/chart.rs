@@ -17,7 +17,7 @@ pub use axis::Axis;
 pub use bars::{Bar, BarChart, bars};
 pub use canvas::{DARK, alone};
 pub use dots::{DotChart, Dots, dots};
-pub use lines::{Line, LineChart, Point, Shade, lines};
+pub use lines::{Line, LineChart, Names, Point, Shade, lines};
 pub use style::Style;
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use leastbusy_sim::{Arrivals, Engine, Episode, Job, Sizes, Workload};
 use maud::{Markup, html};
 
 use super::Told;
-use super::number::{count, plain, share_within, time};
+use super::number::{count, plain, round_time, share_within, time};
 use super::over_time::trouble;
 
 pub(super) fn fleet(told: &Told<'_>) -> Markup {
@@ -32,7 +32,7 @@ pub(super) fn fleet(told: &Told<'_>) -> Markup {
                         @if has_first_token { th scope="col" { "first token after" } }
                         @if has_prefill { th scope="col" { "prompt tokens/s" } }
                         @if has_memory { th scope="col" { "memory, tokens" } }
-                        @if has_trouble { th scope="col" { "trouble" } }
+                        @if has_trouble { th.prose scope="col" { "trouble" } }
                     }
                 }
                 tbody {
@@ -47,10 +47,10 @@ pub(super) fn fleet(told: &Told<'_>) -> Markup {
                             td { (count(u64::from(engine.slots))) }
                             @if has_full_speed { td { (count(u64::from(engine.places()))) } }
                             td { (plain(engine.tokens_per_second)) }
-                            @if has_first_token { td { (time(engine.first_token_time.as_secs_f64())) } }
+                            @if has_first_token { td { (round_time(engine.first_token_time.as_secs_f64())) } }
                             @if has_prefill { td { (engine.prefill_tokens_per_second.map_or_else(dash, plain)) } }
                             @if has_memory { td { (engine.memory_tokens.map_or_else(dash, plain)) } }
-                            @if has_trouble { td { (episodes(&engine.episodes)) } }
+                            @if has_trouble { td.prose { (episodes(&engine.episodes)) } }
                         }
                     }
                 }
@@ -115,7 +115,7 @@ fn names(alike: &[Engine]) -> String {
 
 fn episodes(episodes: &[Episode]) -> String {
     let told = |episode: &Episode| {
-        let [from, until] = [episode.from, episode.until].map(|moment| time(moment.as_secs_f64()));
+        let [from, until] = [episode.from, episode.until].map(|moment| round_time(moment.as_secs_f64()));
         format!("{} from {from} to {until}", trouble(&episode.trouble))
     };
     if episodes.is_empty() {
@@ -162,7 +162,7 @@ fn arrive(arrivals: &Arrivals) -> String {
         Arrivals::Diurnal { swing, period, .. } => format!(
             "{rate} a second on average, rising and falling by {} every {}",
             share_within(*swing, None),
-            time(period.as_secs_f64())
+            round_time(period.as_secs_f64())
         ),
     }
 }

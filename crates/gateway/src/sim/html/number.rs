@@ -20,6 +20,12 @@ pub(super) fn time(seconds: f64) -> String {
     format!("{} {unit}", digits(seconds / size))
 }
 
+/// A time that somebody chose, without zeros at the end of its fraction: `5 s`, `1.5 min`.
+pub(super) fn round_time(seconds: f64) -> String {
+    let (size, unit) = unit_of(if seconds == 0.0 { 1.0 } else { seconds });
+    format!("{} {unit}", plain(seconds / size))
+}
+
 /// A time and how far from it the true one may be, in one unit: `1.23 ± 0.05 s`.
 pub(super) fn time_within(seconds: f64, margin: Option<f64>) -> String {
     let Some(margin) = margin.filter(|_| seconds != 0.0) else { return time(seconds) };
@@ -58,10 +64,7 @@ pub(super) fn count(number: u64) -> String {
 
 fn within(number: f64, margin: f64) -> String {
     let decimals = decimals(number);
-    // A margin that would read as none has one digit of its own.
-    let own = if margin == 0.0 { 0 } else { -margin.log10().floor() as usize };
-    let for_margin = if margin < 0.5 * 10_f64.powi(-(decimals as i32)) { own.min(9) } else { decimals };
-    format!("{number:.decimals$} ± {margin:.for_margin$}")
+    format!("{number:.decimals$} ± {margin:.decimals$}")
 }
 
 fn digits(number: f64) -> String {

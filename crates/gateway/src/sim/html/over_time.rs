@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leastbusy_sim::{Engine, Policy, Span, Timeline, Trouble};
 
-use super::chart::{Axis, Line, LineChart, Point, Shade, Style, lines};
+use super::chart::{Axis, Line, LineChart, Names, Point, Shade, Style, lines};
 use super::figures::{Figure, WIDTH};
 use super::{Told, number};
 
@@ -49,7 +49,11 @@ pub(super) fn trouble(trouble: &Trouble) -> String {
     match trouble {
         Trouble::Down => "down".to_owned(),
         Trouble::Fails { share, after } => {
-            let when = if *after == Duration::ZERO { String::new() } else { format!(" after {after:?}") };
+            let when = if *after == Duration::ZERO {
+                String::new()
+            } else {
+                format!(" after {}", number::round_time(after.as_secs_f64()))
+            };
             format!("fails {}{when}", number::share_within(*share, None))
         }
         Trouble::Hangs { share } => format!("hangs {}", number::share_within(*share, None)),
@@ -81,7 +85,9 @@ fn highest(lines: &[Line]) -> f64 {
 }
 
 fn span_of(told: &Told<'_>) -> String {
-    told.timelines.first().map_or(String::new(), |(_, timeline)| number::time(timeline.span.as_secs_f64()))
+    told.timelines
+        .first()
+        .map_or(String::new(), |(_, timeline)| number::round_time(timeline.span.as_secs_f64()))
 }
 
 fn shading(told: &Told<'_>) -> &'static str {
@@ -98,11 +104,12 @@ fn first_tokens(told: &Told<'_>) -> Option<Figure> {
         name: "99th percentile of the time to first token over time, for each policy".to_owned(),
         width: WIDTH,
         height: 300,
-        x: Axis::times("time since the start", end_of(told)),
+        x: Axis::run("time since the start", end_of(told)),
         y: Axis::times("p99 time to first token", most),
         lines: drawn,
         shades: shades(told),
         target: None,
+        names: Names::Listed,
     };
     (0.0 < most).then(|| Figure {
         name: "ttft-over-time".to_owned(),
@@ -123,11 +130,12 @@ fn errors(told: &Told<'_>) -> Option<Figure> {
         name: "Share of requests that got an error over time, for each policy".to_owned(),
         width: WIDTH,
         height: 240,
-        x: Axis::times("time since the start", end_of(told)),
+        x: Axis::run("time since the start", end_of(told)),
         y: Axis::shares("requests that got an error", most),
         lines: drawn,
         shades: shades(told),
         target: None,
+        names: Names::Listed,
     };
     (0.0 < most).then(|| Figure {
         name: "errors-over-time".to_owned(),
@@ -173,11 +181,12 @@ fn in_flight(told: &Told<'_>, policy: Policy, timeline: &Timeline) -> Figure {
         name: format!("Requests in flight on each deployment over time, {}", policy.name()),
         width: WIDTH,
         height: 210,
-        x: Axis::times("time since the start", end_of(told)),
+        x: Axis::run("time since the start", end_of(told)),
         y: Axis::counts("requests in flight", 0.0, f64::from(most)),
         lines: drawn,
         shades: shades(told),
         target: None,
+        names: Names::Listed,
     };
     Figure {
         name: format!("in-flight-{}", policy.name()),

@@ -1,6 +1,6 @@
 //! Every figure of every policy.
 
-use leastbusy_sim::{Comparison, Estimate, Measure, Metric, Policy, Statistic};
+use leastbusy_sim::{Comparison, Estimate, Measure, Metric, Policy, Row, Statistic};
 use maud::{Markup, html};
 
 use super::{Told, number};
@@ -14,18 +14,44 @@ pub(super) fn figure(metric: Metric, estimate: Estimate) -> String {
     }
 }
 
-/// The policies with the lowest figure, and those whose intervals reach it; none where all are alike. A central
-/// queue is a bound and does not compete.
+/// The policies with the lowest figure, and those that cannot be told from them; none where all are alike. A
+/// central queue is a bound and does not compete.
 pub(super) fn best(comparison: &Comparison, metric: Metric) -> Vec<Policy> {
-    let competing = || comparison.rows.iter().filter(|row| row.policy != Policy::CentralQueue);
-    let estimates: Vec<_> = competing().map(|row| (row.policy, row.estimate(metric))).collect();
-    let Some((_, lowest)) = estimates.iter().min_by(|one, other| one.1.mean.total_cmp(&other.1.mean)) else {
+    let competing: Vec<&Row> =
+        comparison.rows.iter().filter(|row| row.policy != Policy::CentralQueue).collect();
+    let mean = |row: &Row| row.estimate(metric).mean;
+    let Some(lowest) = competing.iter().min_by(|one, other| mean(one).total_cmp(&mean(other))) else {
         return Vec::new();
     };
-    let reaches = |estimate: &Estimate| estimate.mean - estimate.margin.unwrap_or(0.0) <= lowest.at_most();
-    let best: Vec<_> =
-        estimates.iter().filter(|(_, estimate)| reaches(estimate)).map(|(policy, _)| *policy).collect();
-    if best.len() == estimates.len() { Vec::new() } else { best }
+    let best: Vec<_> = competing.iter().filter(|row| are_alike(row, lowest, metric)).collect();
+    // A retry is a means: whether it was worth it, the other figures say.
+    if metric == Metric::Retries || best.len() == competing.len() {
+        Vec::new()
+    } else {
+        best.iter().map(|row| row.policy).collect()
+    }
+}
+
+/// Whether two cannot be told apart. All policies meet the same requests, so what is judged is the difference in
+/// each run: the luck of the draw is in both figures and not in it.
+pub(super) fn are_alike(one: &Row, other: &Row, metric: Metric) -> bool {
+    let pairs = one.runs.iter().zip(&other.runs);
+    let differences: Vec<f64> = pairs.map(|(one, other)| one.figure(metric) - other.figure(metric)).collect();
+    let difference = Estimate::of(&differences);
+    difference.mean.abs() <= difference.margin.unwrap_or(0.0)
+}
+
+/// The same with the margin in a smaller hand.
+fn cell(metric: Metric, estimate: Estimate) -> Markup {
+    let told = figure(metric, estimate);
+    match told.split_once(" ± ").map(|(value, margin)| (value, margin.split_once(' '))) {
+        Some((value, Some((margin, unit)))) => html! { (value) " " (unit) span.margin { " ± " (margin) } },
+        Some((value, None)) => {
+            let margin = told[value.len()..].to_owned();
+            html! { (value) span.margin { (margin) } }
+        }
+        None => html! { (told) },
+    }
 }
 
 pub(super) fn table(told: &Told<'_>) -> Markup {
@@ -65,7 +91,7 @@ pub(super) fn table(told: &Told<'_>) -> Markup {
                                 @for row in rows {
                                     @let is_best = best.contains(&row.policy);
                                     td class=[is_best.then_some("best")] {
-                                        (figure(metric, row.estimate(metric)))
+                                        (cell(metric, row.estimate(metric)))
                                         @if is_best { span.mark title="best" { " ✓" } }
                                     }
                                 }
@@ -78,7 +104,8 @@ pub(super) fn table(told: &Told<'_>) -> Markup {
         p.note {
             "± is half of the 95 % confidence interval over " (number::count(told.seeds.len() as u64)) " "
             (if told.seeds.len() == 1 { "seed: none for a single one" } else { "seeds" })
-            ". ✓ marks the best, and what cannot be told from it."
+            ". ✓ marks the best, and what cannot be told from it by the differences within each run, where all \
+             policies met the same requests."
             @if rows.iter().any(|row| row.policy == Policy::CentralQueue) {
                 " " (Policy::CentralQueue.name()) " is no choice but the bound: one queue before all deployments."
             }

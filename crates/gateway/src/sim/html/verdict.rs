@@ -3,7 +3,7 @@
 use leastbusy_sim::{Estimate, Measure, Metric, Policy, Row, Statistic};
 use maud::{Markup, html};
 
-use super::table::{best, figure};
+use super::table::{are_alike, best, figure};
 use super::{Told, number};
 
 const P99_FIRST_TOKEN: Metric = Metric::Of(Measure::FirstToken, Statistic::PerMille(990));
@@ -74,9 +74,9 @@ fn sentence(told: &Told<'_>, chosen: &Row) -> String {
     if let Some(rival) = rival(told, chosen) {
         let other = rival.estimate(P99_FIRST_TOKEN);
         let best = best(told.comparison, P99_FIRST_TOKEN);
-        let alike = (p99.mean - other.mean).abs() <= p99.margin.unwrap_or(0.0) + other.margin.unwrap_or(0.0);
+        let alike = are_alike(chosen, rival, P99_FIRST_TOKEN);
         said += &if alike {
-            format!("; with {} it is the same within the margins", rival.policy.name())
+            format!("; with {} it cannot be told from that", rival.policy.name())
         } else if 0.0 < p99.mean {
             let times = other.mean / p99.mean;
             let factor = format!("{} times as long", number::plain(times));

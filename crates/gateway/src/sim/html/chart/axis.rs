@@ -66,6 +66,15 @@ impl Axis {
         Self::even(format!("{name}, {unit}"), 0.0, longest, Unit { size, ..Unit::ONE })
     }
 
+    /// The time of a run in seconds, which ends where the run does.
+    #[must_use]
+    pub fn run(name: &str, end: f64) -> Self {
+        let mut axis = Self::times(name, end);
+        axis.to = positive(end);
+        axis.ticks.retain(|(at, _)| *at <= axis.to);
+        axis
+    }
+
     /// Numbers or, where `is_time`, seconds whose steps are factors; smaller ones than `smallest` lie on its edge.
     #[must_use]
     pub fn factors(name: &str, smallest: f64, largest: f64, is_time: bool) -> Self {
@@ -76,10 +85,10 @@ impl Axis {
             .rfind(|&at| at <= smallest * 1.000_001)
             .unwrap_or(10_f64.powf(floor));
         let to = positive(largest).max(from * 2.0);
-        let factors: &[f64] = if to / from < 200.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
+        let factors: &[f64] = if to / from < 1000.0 { &[1.0, 2.0, 5.0] } else { &[1.0] };
         let decades = floor as i32..=to.log10().ceil() as i32;
         let ticks = decades.flat_map(|decade| factors.iter().map(move |factor| factor * 10_f64.powi(decade)));
-        let label = |at: f64| if is_time { number::time(at) } else { number::plain(at) };
+        let label = |at: f64| if is_time { number::round_time(at) } else { number::plain(at) };
         let ticks = ticks
             .filter(|at| from * 0.999 <= *at && *at <= to * 1.001)
             .map(|at| (at.log10(), label(at)))

@@ -7,7 +7,7 @@ use plotters::style::text_anchor::HPos;
 use super::axis::Axis;
 use super::canvas::{Area, Drawn, FINE, Lettering, line, mark, picture, width_of, write};
 use super::frame::{Around, Frame};
-use super::names::{Name, room_for, write_names};
+use super::names::{Name, list_names, room_for, write_names};
 use super::style::{ALARM, INK, Style};
 
 /// Several lines over one pair of axes.
@@ -29,6 +29,17 @@ pub struct LineChart {
     pub shades: Vec<Shade>,
     /// A value not to be exceeded, and what it is called.
     pub target: Option<(f64, String)>,
+    /// Where the names of the lines stand.
+    pub names: Names,
+}
+
+/// Where the names of lines stand, each with a sample of its line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Names {
+    /// Beside the ends, as near as they let each other; for lines that part.
+    AtEnds,
+    /// From the top, in the order of the lines; for lines whose ends say nothing.
+    Listed,
 }
 
 /// A line through points.
@@ -84,16 +95,18 @@ fn draw(chart: &LineChart, area: &Area<'_>) -> Drawn {
     let (x, y) = (&chart.x, &chart.y);
     let right = room_for(chart.lines.iter().map(|line| line.name.as_str())) as i32;
     let frame = Frame::draw(area, Around { top: 30, left: 52, right }, x, y)?;
-    let mut free = i32::MIN;
+    let mut free = [i32::MIN; 3];
     for shade in &chart.shades {
         let (from, to) = (frame.x(x, shade.from), frame.x(x, shade.to));
         let corners = [(from, frame.top), (to, frame.bottom)];
         area.draw(&Rectangle::new(corners, ALARM.mix(0.14).filled()))?;
         // Names that would lie on each other say less than one of them.
-        if free <= from {
+        if let Some(row) = free.iter().position(|free| *free <= from) {
             let how = Lettering { size: 11.0, ..Lettering::TICK };
-            write(area, &shade.name, how, (from + 4 * FINE, frame.top + 9 * FINE))?;
-            free = from + (12 + width_of(&shade.name, how.size) as i32) * FINE;
+            let width = (8 + width_of(&shade.name, how.size) as i32) * FINE;
+            let x = (from + 4 * FINE).min(frame.right - width);
+            write(area, &shade.name, how, (x, frame.top + (9 + 14 * row as i32) * FINE))?;
+            free[row] = x + width;
         }
     }
     let mut names = Vec::new();
@@ -118,5 +131,8 @@ fn draw(chart: &LineChart, area: &Area<'_>) -> Drawn {
         let how = Lettering { colour: INK, bold: true, ..Lettering::TICK }.at(HPos::Right);
         write(area, name, how, (frame.right - 6 * FINE, at - 10 * FINE))?;
     }
-    write_names(area, names, &frame)
+    match chart.names {
+        Names::AtEnds => write_names(area, names, &frame),
+        Names::Listed => list_names(area, &names, &frame),
+    }
 }

@@ -44,6 +44,18 @@ pub(super) fn write_names(area: &Area<'_>, mut names: Vec<Name>, frame: &Frame) 
     Ok(())
 }
 
+/// Writes the names right of the plot from its top, in their order.
+pub(super) fn list_names(area: &Area<'_>, names: &[Name], frame: &Frame) -> Drawn {
+    let named = names.iter().filter(|name| !name.name.is_empty());
+    for (number, name) in named.enumerate() {
+        let y = frame.top + (6 + LINE_HEIGHT * number as i32) * FINE;
+        let (from, to) = (frame.right + 14 * FINE, frame.right + (BEFORE - 6) * FINE);
+        line(area, vec![(from, y), (to, y)], name.style)?;
+        write(area, &shortened(&name.name, LETTERS_MAX), Lettering::NAME, (frame.right + BEFORE * FINE, y))?;
+    }
+    Ok(())
+}
+
 /// Places in the same order, at least `gap` apart, moved as little as that needs.
 pub(super) fn spread(mut places: Vec<i32>, gap: i32, top: i32, bottom: i32) -> Vec<i32> {
     let mut lowest = top;

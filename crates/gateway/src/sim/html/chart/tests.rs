@@ -1,7 +1,9 @@
 use roxmltree::Document;
 
 use super::names::spread;
-use super::{Axis, Bar, BarChart, DotChart, Dots, Line, LineChart, Point, Shade, Style, bars, dots, lines};
+use super::{
+    Axis, Bar, BarChart, DotChart, Dots, Line, LineChart, Names, Point, Shade, Style, bars, dots, lines,
+};
 
 fn texts(svg: &str) -> Vec<String> {
     let document = Document::parse(svg).unwrap_or_else(|error| panic!("{error}: {svg}"));
@@ -19,6 +21,7 @@ fn ticks(y: Axis) -> Vec<String> {
         lines: Vec::new(),
         shades: Vec::new(),
         target: None,
+        names: Names::AtEnds,
     };
     texts(&lines(&chart)).into_iter().filter(|text| !text.is_empty()).collect()
 }
@@ -34,9 +37,9 @@ fn ticks_are_round_numbers_that_hold_the_largest_value() {
     assert_eq!(told(Axis::times("wait", 0.412)), "0 100 200 300 400 500 wait, ms");
     assert_eq!(told(Axis::times("wait", 47.0)), "0 10 20 30 40 50 wait, s");
     assert_eq!(told(Axis::times("wait", 1800.0)), "0 10 20 30 wait, min");
-    assert_eq!(told(Axis::factors("n", 0.004, 9.0, false)), "0.01 0.1 1 n");
+    assert_eq!(told(Axis::factors("n", 0.004, 900.0, false)), "0.01 0.1 1 10 100 n");
     assert_eq!(told(Axis::factors("n", 0.6, 9.0, false)), "0.5 1 2 5 n");
-    assert_eq!(told(Axis::factors("n", 0.05, 2.0, true)), "50.0 ms 100 ms 200 ms 500 ms 1.00 s 2.00 s n");
+    assert_eq!(told(Axis::factors("n", 0.05, 2.0, true)), "50 ms 100 ms 200 ms 500 ms 1 s 2 s n");
 }
 
 #[test]
@@ -78,6 +81,7 @@ fn a_line_chart_names_its_lines_and_its_target() {
         lines: vec![line(0, "least-busy"), line(2, "stale-first")],
         shades: vec![Shade { from: 2.0, to: 3.0, name: "vllm-0 down".to_owned() }],
         target: Some((2.5, "target 2.5 s".to_owned())),
+        names: Names::Listed,
     };
     let svg = lines(&chart);
     let texts = texts(&svg);

@@ -1,4 +1,4 @@
-use super::{count, plain, plain_within, share_within, time, time_within};
+use super::{count, plain, plain_within, round_time, share_within, time, time_within};
 
 #[test]
 fn numbers_have_three_digits_and_one_unit() {
@@ -7,8 +7,9 @@ fn numbers_have_three_digits_and_one_unit() {
         told,
         ["0 s", "42.0 µs", "12.3 ms", "999 ms", "1.00 s", "59.9 s", "123 s", "60.0 min", "25.0 h"]
     );
+    assert_eq!([0.0, 0.005, 5.0, 90.0, 900.0].map(round_time), ["0 s", "5 ms", "5 s", "90 s", "15 min"]);
     assert_eq!(time_within(1.2345, Some(0.056)), "1.23 ± 0.06 s");
-    assert_eq!(time_within(0.0123, Some(0.000_01)), "12.3 ± 0.01 ms");
+    assert_eq!(time_within(0.0123, Some(0.000_01)), "12.3 ± 0.0 ms");
     assert_eq!(time_within(0.0, Some(0.0)), "0 s");
     assert_eq!(plain_within(1.5, None), "1.5");
     assert_eq!(share_within(0.0213, Some(0.004)), "2.13 ± 0.40 %");
