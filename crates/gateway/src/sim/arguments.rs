@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use leastbusy_sim::{Policy, Sizes, Workload};
 
+use super::question::Question;
 use super::scenario::bounds::{self, Bounds};
 use super::scenario::{self, DEFAULT_SEED, DEFAULT_SEEDS, Written};
 use super::table::Columns;
@@ -16,15 +17,9 @@ use crate::config::{self, Environment};
 use crate::duration;
 use crate::likeness::nearest;
 
-/// What to simulate, and what to tell of it.
+/// What is simulated.
 #[derive(Debug, clap::Args)]
-#[command(
-    override_usage = "leastbusy sim [OPTIONS] SCENARIO\n       leastbusy sim [OPTIONS] --config FILE --rate N",
-    after_long_help = "Examples:\n  leastbusy sim examples/sim/unequal-vllm-pool.yaml\n  leastbusy sim --config \
-        config.yaml --rate 20 --model chat\n  leastbusy sim --config config.yaml --trace access.log --model chat \
-        --json -"
-)]
-pub struct Arguments {
+pub(super) struct What {
     /// The scenario file; docs/scenario.md lists its keys.
     #[arg(conflicts_with = "config")]
     scenario: Option<PathBuf>,
@@ -71,10 +66,6 @@ pub struct Arguments {
     /// Requests of a run; of a trace, the first ones [default: 200000, or all of the trace].
     #[arg(long, value_name = "N", value_parser = requests, help_heading = "The load")]
     requests: Option<usize>,
-    /// Ways of choosing, separated by commas [default: all]: random, round-robin, stale-first, two-choices,
-    /// least-busy, central-queue.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = policy)]
-    policies: Option<Vec<Policy>>,
     /// Runs of each way, with other dice [default: 5].
     #[arg(long, value_name = "N", value_parser = seeds)]
     seeds: Option<usize>,
@@ -84,16 +75,59 @@ pub struct Arguments {
     /// Threads to run on; they change nothing but the time [default: one for each core].
     #[arg(long, value_name = "N")]
     pub(super) threads: Option<NonZeroUsize>,
+}
+
+/// What to simulate, and what to tell of it.
+#[derive(Debug, clap::Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    override_usage = "leastbusy sim [OPTIONS] SCENARIO\n       leastbusy sim [OPTIONS] --config FILE --rate N",
+    after_long_help = "Examples:\n  leastbusy sim examples/sim/unequal-vllm-pool.yaml\n  leastbusy sim --config \
+        config.yaml --rate 20 --model chat\n  leastbusy sim --config config.yaml --trace access.log --model chat \
+        --json -"
+)]
+pub struct Arguments {
+    #[command(subcommand)]
+    pub(super) question: Option<Question>,
+    #[command(flatten)]
+    pub(super) what: What,
+    /// Ways of choosing, separated by commas [default: all]: random, round-robin, stale-first, two-choices,
+    /// least-busy, central-queue.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = policy)]
+    policies: Option<Vec<Policy>>,
     /// Tell every figure.
     #[arg(long)]
     all: bool,
     /// Write everything to a file as JSON, `-` for standard output.
     #[arg(long, value_name = "FILE")]
     pub(super) json: Option<PathBuf>,
+    /// Write a report with plots to a file: one HTML page that needs no network.
+    #[arg(long, value_name = "FILE")]
+    pub(super) html: Option<PathBuf>,
+    /// Run the scenario in real time as well, over loopback sockets through the gateway to simulated engines, and
+    /// compare. Exits with 1 when a mean differs by more than 5 % or a p99 by more than 10 %.
+    #[arg(long, conflicts_with_all = ["policies", "seeds", "all", "json", "html"])]
+    pub(super) sockets: bool,
 }
 
 impl Arguments {
     /// What is to be compared; `None` when the mistakes in a file were told on standard error.
+    pub(super) fn study(&self) -> Result<Option<Study>, Box<dyn std::error::Error>> {
+        let mut study = self.what.study()?;
+        if let (Some(study), Some(policies)) = (&mut study, &self.policies) {
+            study.policies.clone_from(policies);
+        }
+        Ok(study)
+    }
+
+    /// The columns of the table.
+    pub(super) fn columns(&self) -> Columns {
+        if self.all { Columns::All } else { Columns::Chosen }
+    }
+}
+
+impl What {
+    /// The scenario with all ways of choosing; `None` when the mistakes in a file were told on standard error.
     pub(super) fn study(&self) -> Result<Option<Study>, Box<dyn std::error::Error>> {
         let trace = match &self.trace {
             None => None,
@@ -131,11 +165,6 @@ impl Arguments {
         }
     }
 
-    /// The columns of the table.
-    pub(super) fn columns(&self) -> Columns {
-        if self.all { Columns::All } else { Columns::Chosen }
-    }
-
     fn of_scenario(&self, title: String, written: Written) -> Study {
         let Written { scenario, policies, seeds, seed, notes } = written;
         let mut study = Study { title, scenario, policies, seeds: Vec::new(), notes };
@@ -165,9 +194,6 @@ impl Arguments {
     }
 
     fn finish(&self, study: &mut Study, seeds: usize, seed: u64) {
-        if let Some(policies) = &self.policies {
-            study.policies.clone_from(policies);
-        }
         let (seeds, seed) = (self.seeds.unwrap_or(seeds), self.seed.unwrap_or(seed));
         study.seeds = (seed..).take(seeds).collect();
         match &mut study.scenario.workload {
@@ -250,7 +276,7 @@ fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn policy(text: &str) -> Result<Policy, String> {
+pub(super) fn policy(text: &str) -> Result<Policy, String> {
     Policy::of_name(text).ok_or_else(|| match nearest(text, Policy::ALL.iter().map(|policy| policy.name())) {
         Some(near) => format!("did you mean {near}?"),
         None => format!("write one of {}", Policy::ALL.map(Policy::name).join(", ")),

@@ -9,7 +9,6 @@ use maud::{DOCTYPE, PreEscaped, html};
 pub mod chart;
 mod figures;
 mod fleet;
-mod number;
 mod over_time;
 mod table;
 mod verdict;

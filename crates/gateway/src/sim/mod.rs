@@ -1,28 +1,30 @@
 //! `leastbusy sim`: what a way of choosing would do, before anybody switches to it.
 //!
 //! [`leastbusy_sim`] runs the production heart in virtual time; here it is told what to run (a [`scenario`] file, a
-//! configuration and a rate, a recorded [`trace`]), and here is said what came of it: a [`table`] for the terminal
-//! and [`json`] for everything else.
+//! configuration and a rate, a recorded [`trace`]), and here is said what came of it: a [`table`] for the terminal,
+//! [`html`] with plots, and [`json`] for everything else.
 
 use std::fs;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::process::ExitCode;
 use std::thread;
-use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use leastbusy_sim::{Comparison, Policy, Scenario, Workload};
+use sockets::Verdict;
 
 mod arguments;
+mod compare;
 mod from_config;
 pub mod html;
 pub mod json;
+mod number;
+mod question;
 mod rules;
 pub mod scenario;
-#[cfg_attr(not(test), expect(dead_code, reason = "the command that runs it is built beside it"))]
-pub(crate) mod sockets;
+mod sockets;
 pub mod table;
 #[cfg(test)]
 mod tests;
@@ -117,45 +119,47 @@ impl Study {
 /// When a file cannot be read or written, or arguments do not fit together. Mistakes in a scenario or a
 /// configuration are told on standard error, and the exit code is 1.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
+    if let Some(question) = &arguments.question {
+        return question.answer();
+    }
     let Some(study) = arguments.study()? else { return Ok(ExitCode::FAILURE) };
-    let threads = arguments.threads.or_else(|| thread::available_parallelism().ok());
-    let began = Instant::now();
-    let comparison = with_progress(&study, threads.unwrap_or(NonZeroUsize::MIN));
-    let took = began.elapsed().as_secs_f64();
-    let to_stdout = arguments.json.as_deref() == Some(Path::new("-"));
-    let json = || json::text(&study, &comparison);
-    if let Some(path) = arguments.json.as_ref().filter(|_| !to_stdout) {
-        fs::write(path, json()).map_err(|error| format!("{}: {error}", path.display()))?;
+    if arguments.sockets {
+        let seed = study.seeds.first().copied().unwrap_or_default();
+        let verdict = sockets::run(&study.scenario, seed, &mut anstream::stdout())?;
+        return Ok(match verdict {
+            Verdict::Agree => ExitCode::SUCCESS,
+            Verdict::Differ => ExitCode::FAILURE,
+        });
     }
-    let written = match to_stdout {
-        true => io::stdout().write_all(json().as_bytes()),
-        false => table::write(&mut anstream::stdout(), &study, &comparison, arguments.columns()),
-    };
-    match written {
-        // Whoever reads has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(ExitCode::SUCCESS),
-        other => other?,
-    }
-    let _ = writeln!(
-        anstream::stderr(),
-        "{} runs of {} requests in {took:.1} s",
-        study.runs(),
-        table::grouped(study.requests())
-    );
-    Ok(ExitCode::SUCCESS)
+    compare::run(arguments, &study)
 }
 
-/// Runs a study with a bar on standard error, where that is a terminal.
-fn with_progress(study: &Study, threads: NonZeroUsize) -> Comparison {
+/// As many as were asked for, or one for each core.
+fn threads(asked: Option<NonZeroUsize>) -> NonZeroUsize {
+    asked.or_else(|| thread::available_parallelism().ok()).unwrap_or(NonZeroUsize::MIN)
+}
+
+/// Does something that takes a number of runs, with a bar on standard error where that is a terminal.
+fn with_progress<T>(runs: Option<usize>, work: impl FnOnce(&(dyn Fn() + Sync)) -> T) -> T {
     if !io::stderr().is_terminal() {
-        return study.run(threads, &|| ());
+        return work(&|| ());
     }
-    let style = ProgressStyle::with_template("{bar:30} {pos} of {len} runs, {eta} left")
-        .expect("the template is right")
-        .progress_chars("━╸ ");
-    let bar = ProgressBar::new(study.runs() as u64).with_style(style);
+    let bar = match runs {
+        Some(runs) => ProgressBar::new(runs as u64).with_style(
+            ProgressStyle::with_template("{bar:30} {pos} of {len} runs, {eta} left")
+                .expect("the template is right")
+                .progress_chars("━╸ "),
+        ),
+        None => ProgressBar::new_spinner()
+            .with_style(ProgressStyle::with_template("{spinner} {pos} runs").expect("the template is right")),
+    };
     bar.tick();
-    let comparison = study.run(threads, &|| bar.inc(1));
+    let done = work(&|| bar.inc(1));
     bar.finish_and_clear();
-    comparison
+    done
+}
+
+/// Writes a file.
+fn write_file(path: &Path, text: &str) -> Result<(), String> {
+    fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }

@@ -2,10 +2,11 @@
 
 use leastbusy_sim::{CURVE_POINTS, Measure, Metric, Policy, Row, Statistic, curve_share};
 
+use super::Told;
 use super::chart::{
     Axis, Bar, BarChart, DotChart, Dots, Line, LineChart, Names, Point, Style, bars, dots, lines,
 };
-use super::{Told, number};
+use crate::sim::number;
 
 /// A chart with its words.
 #[derive(Debug, Clone, PartialEq)]

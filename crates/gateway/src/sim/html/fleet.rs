@@ -6,8 +6,8 @@ use leastbusy_sim::{Arrivals, Engine, Episode, Job, Sizes, Workload};
 use maud::{Markup, html};
 
 use super::Told;
-use super::number::{count, plain, round_time, share_within, time};
 use super::over_time::trouble;
+use crate::sim::number::{count, plain, round_time, share_within, time};
 
 pub(super) fn fleet(told: &Told<'_>) -> Markup {
     let engines = &told.scenario.engines;

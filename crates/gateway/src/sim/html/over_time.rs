@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use leastbusy_sim::{Engine, Policy, Span, Timeline, Trouble};
 
+use super::Told;
 use super::chart::{Axis, Line, LineChart, Names, Point, Shade, Style, lines};
 use super::figures::{Figure, WIDTH};
-use super::{Told, number};
+use crate::sim::number;
 
 /// So many deployments have a look of their own; more are one grey crowd, but for those in trouble.
 const NAMED_MAX: usize = 6;

@@ -3,7 +3,8 @@
 use leastbusy_sim::{Comparison, Estimate, Measure, Metric, Policy, Row, Statistic};
 use maud::{Markup, html};
 
-use super::{Told, number};
+use super::Told;
+use crate::sim::number;
 
 /// A figure in words, with its margin.
 pub(super) fn figure(metric: Metric, estimate: Estimate) -> String {

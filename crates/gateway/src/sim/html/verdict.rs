@@ -3,8 +3,9 @@
 use leastbusy_sim::{Estimate, Measure, Metric, Policy, Row, Statistic};
 use maud::{Markup, html};
 
+use super::Told;
 use super::table::{are_alike, best, figure};
-use super::{Told, number};
+use crate::sim::number;
 
 const P99_FIRST_TOKEN: Metric = Metric::Of(Measure::FirstToken, Statistic::PerMille(990));
 const FIGURES: [(Metric, &str); 4] = [

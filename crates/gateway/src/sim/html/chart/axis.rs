@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use plotters::coord::ranged1d::{KeyPointHint, NoDefaultFormatting, Ranged, ValueFormatter};
 
-use super::super::number;
+use crate::sim::number;
 
 /// An axis with its name, its range and its ticks.
 #[derive(Debug, Clone, PartialEq)]

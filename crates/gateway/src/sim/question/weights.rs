@@ -1,0 +1,78 @@
+//! `leastbusy sim weights`: what the weights of unlike deployments should be.
+
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+use leastbusy_sim::{Asked, Estimate, Metric, Weighed, kinds};
+use owo_colors::OwoColorize;
+
+use super::{About, Answer, metric, told};
+use crate::sim::html::chart::{Axis, Line, LineChart, Names, Point, Style, lines};
+use crate::sim::{Study, number};
+
+/// What the weights of unlike deployments should be.
+#[derive(Debug, clap::Args)]
+#[command(
+    after_help = "Example:\n  leastbusy sim weights examples/sim/unequal-vllm-pool.yaml --figure p99_ttft"
+)]
+pub(in crate::sim) struct Weights {
+    #[command(flatten)]
+    pub(super) about: About,
+    /// The figure that is to be as low as possible.
+    #[arg(long, value_name = "FIGURE", default_value = "mean_response", value_parser = metric)]
+    figure: Metric,
+}
+
+impl Weights {
+    pub(super) fn ask(&self, study: &Study, asked: &Asked<'_>) -> Result<Answer, String> {
+        let all = kinds(&study.scenario);
+        let [first, _, ..] = all.as_slice() else {
+            return Err("all deployments of the scenario are alike: their weights are best equal".into());
+        };
+        let found = leastbusy_sim::Weights::best(&study.scenario, self.figure, asked);
+        let mut text = format!("{}, by {}\n", study.title.bold(), asked.policy.name());
+        let heading = format!("{:20}{:>9}{:>9}   as good within 1 %", "weight of", "as given", "best");
+        let _ = writeln!(text, "{}", heading.dimmed());
+        let _ = writeln!(text, "{:20}{:>9}{:>9}", first.name, 1, 1);
+        for Weighed { kind, as_given, best, as_good, .. } in &found.kinds {
+            let [as_given, best, from, to] = [*as_given, *best, as_good.0, as_good.1].map(number::plain);
+            let _ = writeln!(text, "{:20}{as_given:>9}{best:>9}   {from} to {to}", kind.name);
+        }
+        let [before, after] = [found.as_given, found.best].map(|estimate| told(self.figure, &estimate));
+        let _ =
+            writeln!(text, "\n{} is {before} by the weights given, and {after} by the best.", self.figure);
+        Ok(Answer { text, svg: self.picture(&found.kinds, &first.name), code: ExitCode::SUCCESS })
+    }
+
+    fn picture(&self, kinds: &[Weighed], first: &str) -> String {
+        let name = self.figure.to_string();
+        let estimates = || kinds.iter().flat_map(|kind| kind.tried.iter().map(|(_, estimate)| estimate));
+        let highest = estimates().map(Estimate::at_most).fold(0.0, f64::max);
+        let weights = || kinds.iter().flat_map(|kind| kind.tried.iter().map(|(weight, _)| *weight));
+        let (lightest, heaviest) = (weights().fold(f64::INFINITY, f64::min), weights().fold(0.0, f64::max));
+        let line = |(at, kind): (usize, &Weighed)| Line {
+            name: kind.kind.name.clone(),
+            style: Style::nth(at),
+            points: kind
+                .tried
+                .iter()
+                .map(|(x, estimate)| Point { x: *x, y: estimate.mean, margin: estimate.margin })
+                .collect(),
+            marked: true,
+        };
+        lines(&LineChart {
+            name: format!("{name} by weight"),
+            width: 760,
+            height: 340,
+            x: Axis::factors(&format!("weight, where {first} has 1"), lightest, heaviest, false),
+            y: match self.figure.is_time() {
+                true => Axis::times(&name, highest),
+                false => Axis::numbers(&name, 0.0, highest),
+            },
+            lines: kinds.iter().enumerate().map(line).collect(),
+            shades: Vec::new(),
+            target: None,
+            names: Names::AtEnds,
+        })
+    }
+}
