@@ -40,6 +40,9 @@ impl Scenario {
     }
 
     /// One run of these requests, with a timeline in such spans if one is wanted.
+    ///
+    /// Under [`Policy::CentralQueue`], deployments that only share their speeds are one large one, and the report tells
+    /// of that.
     #[must_use]
     pub fn replay(&self, jobs: &[Job], policy: Policy, seed: u64, span: Option<Duration>) -> Report {
         let run = Run {

@@ -1,7 +1,7 @@
 use leastbusy_balance::HealthRules;
 
 use super::{at, engine, job, preferred, run, seconds, troubled};
-use crate::{Engine, Report, Rules, Trouble, WarmUp};
+use crate::{Engine, Job, Report, Rules, Trouble, WarmUp};
 
 fn counts(report: &Report) -> (u64, u64, Vec<u64>) {
     (report.errors, report.retries, report.served.clone())
@@ -155,12 +155,15 @@ fn who_is_not_begun_in_time_leaves_the_line() {
 }
 
 #[test]
-fn an_answer_that_nobody_waits_for_leaves_its_slot() {
+fn a_prompt_that_nobody_waits_for_leaves_its_slot_but_is_read() {
     let rules = Rules { first_token_timeout: Some(at(2.0)), retries: 0, ..Rules::default() };
-    let slow = Engine { first_token_time: at(3.0), ..engine(1) };
-    let quick = job(2.5, 0.0);
-    let report = run(&[slow], &rules, &[job(0.0, 5.0), quick]);
-    assert_eq!((report.errors, report.largest_in_flight), (2, vec![1]));
+    let reading = Engine { prefill_tokens_per_second: Some(1.0), ..engine(1) };
+    let [long, short] =
+        [(0.0, 5.0), (4.0, 0.5)].map(|(arrival, prompt_tokens)| Job { prompt_tokens, ..job(arrival, 1.0) });
+    // Given up at 2 s, read until 5 s; the next one has the slot at once, and its prompt is read by 5.5 s.
+    let report = run(&[reading], &rules, &[long, short]);
+    assert_eq!(counts(&report), (1, 0, vec![1]));
+    assert_eq!((seconds(&report.waits), seconds(&report.first_tokens)), (vec![0.0], vec![1.5]));
 }
 
 #[test]
