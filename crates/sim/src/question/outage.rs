@@ -120,8 +120,9 @@ impl Outage {
 
 impl Part {
     fn of(timelines: &[&Timeline], from: Duration, until: Duration) -> Self {
+        // The span in which it dies, or comes back, is the first of the next part.
         let place = |moment: Duration, timeline: &Timeline| {
-            (moment.as_secs_f64() / timeline.span.as_secs_f64()).round() as usize
+            usize::try_from(moment.as_nanos() / timeline.span.as_nanos()).unwrap_or(usize::MAX)
         };
         let figure = |of: &dyn Fn(&[crate::report::Span]) -> f64| {
             let figures: Vec<f64> = timelines

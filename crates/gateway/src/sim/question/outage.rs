@@ -14,7 +14,7 @@ use crate::sim::{Study, number};
 
 /// What happens when a deployment dies.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  leastbusy sim outage examples/sim/outage-at-the-peak.yaml --lasts 2m")]
+#[command(after_help = "Example:\n  leastbusy sim outage examples/sim/vllm-day.yaml --lasts 2m")]
 pub(in crate::sim) struct Outage {
     #[command(flatten)]
     pub(super) about: About,
@@ -117,20 +117,25 @@ fn write_part(text: &mut String, when: &str, part: &Part) {
     );
 }
 
+/// What became of the requests, and of the others' times.
 fn verdict(streams: bool, lost: f64, survived: &Survived) -> String {
-    let times = survived.during.p99_first_token.mean / survived.before.p99_first_token.mean.max(1e-9);
-    let slower = match times {
-        times if times < 1.1 => "the others take its load without being slower".to_owned(),
-        times => format!("99 % of the first tokens come within {} times as long", number::plain(times)),
-    };
-    match (lost, streams) {
-        (0.0, _) => format!("No request is lost, and {slower}."),
-        (_, true) => format!(
-            "{} requests get an error (a stream that has begun cannot be begun again), and {slower}.",
+    let lost = match (lost, streams) {
+        (0.0, _) => "No request gets an error.".to_owned(),
+        (lost, true) => format!(
+            "{} requests get an error: a stream that has begun cannot be begun again.",
             number::plain(lost)
         ),
-        (_, false) => format!("{} requests get an error, and {slower}.", number::plain(lost)),
-    }
+        (lost, false) => format!("{} requests get an error.", number::plain(lost)),
+    };
+    let before = survived.before.p99_first_token.mean;
+    let times = match survived.during.p99_first_token.mean / before.max(1e-9) {
+        times if times < 1.1 => "The others take its load without being slower.".to_owned(),
+        times => format!(
+            "While it lasts, 99 % of the first tokens come within {} times as long as before.",
+            number::plain(times)
+        ),
+    };
+    format!("{lost}\n{times}")
 }
 
 fn time(text: &str) -> Result<Duration, String> {

@@ -14,8 +14,7 @@ use crate::sim::{Study, number};
 /// How many deployments a target needs.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  leastbusy sim replicas examples/sim/unequal-vllm-pool.yaml --rate 40 --target \
-    p99_ttft=500ms"
+    after_help = "Example:\n  leastbusy sim replicas examples/sim/vllm-day.yaml --target p99_ttft=500ms"
 )]
 pub(in crate::sim) struct Replicas {
     #[command(flatten)]

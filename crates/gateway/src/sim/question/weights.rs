@@ -34,9 +34,9 @@ impl Weights {
         let heading = format!("{:20}{:>9}{:>9}   as good within 1 %", "weight of", "as given", "best");
         let _ = writeln!(text, "{}", heading.dimmed());
         let _ = writeln!(text, "{:20}{:>9}{:>9}", first.name, 1, 1);
-        for Weighed { kind, as_given, best, as_good, .. } in &found.kinds {
-            let [as_given, best, from, to] = [*as_given, *best, as_good.0, as_good.1].map(number::plain);
-            let _ = writeln!(text, "{:20}{as_given:>9}{best:>9}   {from} to {to}", kind.name);
+        for Weighed { kind, as_given, best, as_good, tried } in &found.kinds {
+            let [given, best] = [*as_given, *best].map(number::plain);
+            let _ = writeln!(text, "{:20}{given:>9}{best:>9}   {}", kind.name, range(*as_good, tried));
         }
         let [before, after] = [found.as_given, found.best].map(|estimate| told(self.figure, &estimate));
         let _ =
@@ -74,5 +74,17 @@ impl Weights {
             target: None,
             names: Names::AtEnds,
         })
+    }
+}
+
+/// The weights that are as good; nobody knows what lies beyond those that were tried.
+fn range((from, to): (f64, f64), tried: &[(f64, Estimate)]) -> String {
+    let is = |weight: f64, end: Option<&(f64, Estimate)>| end.is_some_and(|(tried, _)| *tried == weight);
+    let [low, high] = [from, to].map(number::plain);
+    match (is(from, tried.first()), is(to, tried.last())) {
+        (true, true) => "any".to_owned(),
+        (true, false) => format!("{high} or less"),
+        (false, true) => format!("{low} or more"),
+        (false, false) => format!("{low} to {high}"),
     }
 }
