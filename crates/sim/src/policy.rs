@@ -23,12 +23,13 @@ pub enum Policy {
     /// The least busy: the production pick.
     LeastBusy,
     /// No choice at all: one queue before all, whose head goes to whoever is free first, the fastest if there are
-    /// several. What no gateway can beat that does not know how long answers will be. Nothing fails here.
+    /// several. Where deployments have slots, no gateway can beat it that does not know how long answers will be;
+    /// where answers share a deployment's speed it is only a good rule. Nothing fails here.
     CentralQueue,
 }
 
 impl Policy {
-    /// All of them, from the worst to the bound.
+    /// All of them, from the worst to the best.
     pub const ALL: [Self; 6] = [
         Self::Random,
         Self::RoundRobin,
@@ -60,7 +61,7 @@ impl Policy {
             Self::StaleFirst { .. } => "the first with the lowest count 10 ms ago (LiteLLM's least-busy)",
             Self::TwoChoices => "the less busy of two at random",
             Self::LeastBusy => "the least busy, counted in the same step: leastbusy",
-            Self::CentralQueue => "one queue before all deployments: the bound",
+            Self::CentralQueue => "one queue before all deployments, for which nobody chooses",
         }
     }
 

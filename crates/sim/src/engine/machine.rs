@@ -50,9 +50,14 @@ impl<'a> Machine<'a> {
         self.waiting.len() + self.in_slots as usize
     }
 
-    /// Whether one more request would wait for nothing and be written at full speed.
+    /// Whether one more request would wait for nothing.
     pub(crate) fn is_free_for(&self, job: &Job) -> bool {
-        self.waiting.is_empty() && self.in_slots < self.engine.places() && self.has_room_for(job)
+        self.waiting.is_empty() && self.has_room_for(job)
+    }
+
+    /// The part of full speed at which one more answer would be written.
+    pub(crate) fn share_of_one_more(&self) -> f64 {
+        (f64::from(self.engine.full_speed) / f64::from(self.in_slots + 1)).min(1.0)
     }
 
     /// Time until a prompt that comes now begins to be read, in seconds.

@@ -1,4 +1,4 @@
-//! One queue before all deployments: what no choice can beat.
+//! One queue before all deployments, for which nobody chooses too early.
 
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -24,7 +24,7 @@ impl World<'_> {
         }
     }
 
-    /// The machine that is up and free for a job: where its prompt is read first, then the fastest, then
+    /// The machine that is up and free for a job: where its prompt is read first, then where it is written fastest, then
     /// the least busy.
     fn freest(&self, job: &Job) -> Option<usize> {
         let is_well = |machine: &Machine<'_>| {
@@ -37,7 +37,7 @@ impl World<'_> {
         };
         let free = self.machines.iter().enumerate().filter(|(_, at)| at.is_free_for(job) && is_well(at));
         let rank = |at: &Machine<'_>| {
-            let speed = at.engine.tokens_per_second * at.engine.speed_at(self.now);
+            let speed = at.engine.tokens_per_second * at.engine.speed_at(self.now) * at.share_of_one_more();
             let load = f64::from(at.open) / f64::from(at.engine.places());
             [at.prefill_backlog(self.now), -speed, load]
         };

@@ -108,7 +108,7 @@ pub(super) fn table(told: &Told<'_>) -> Markup {
             ". ✓ marks the best, and what cannot be told from it by the differences within each run, where all \
              policies met the same requests."
             @if rows.iter().any(|row| row.policy == Policy::CentralQueue) {
-                " " (Policy::CentralQueue.name()) " is no choice but the bound: one queue before all deployments."
+                " " (Policy::CentralQueue.name()) " is no choice but one queue before all deployments."
             }
         }
     }

@@ -96,13 +96,17 @@ fn a_request_larger_than_the_memory_is_served_alone() {
 }
 
 #[test]
-fn it_is_free_as_long_as_a_request_would_be_written_at_full_speed() {
-    let engine = Engine { full_speed: 1, memory_tokens: Some(10.0), ..Engine::new("slow", 8, 1.0) };
+fn it_is_free_as_long_as_a_request_would_not_wait_and_shares_its_speed_meanwhile() {
+    let engine = Engine { full_speed: 1, memory_tokens: Some(10.0), ..Engine::new("slow", 2, 1.0) };
     let mut machine = Machine::new(&engine);
     let small = job(1.0, 1.0);
     assert!(machine.is_free_for(&small) && machine.is_free_for(&job(99.0, 1.0)));
     line(&mut machine, &[small]);
     assert!(!machine.is_free_for(&small));
+    machine.start_next(Moment::START);
+    assert!(machine.is_free_for(&small) && !machine.is_free_for(&job(99.0, 1.0)));
+    assert_eq!(machine.share_of_one_more(), 0.5);
+    line(&mut machine, &[small]);
     machine.start_next(Moment::START);
     assert!(!machine.is_free_for(&small));
 }
