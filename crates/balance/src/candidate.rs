@@ -14,9 +14,10 @@ pub struct Candidate {
     pub in_flight: u32,
     /// Its share of the group's work.
     pub weight: f64,
-    /// Whether it has as many requests as it can take, as far as is known.
+    /// Whether it has as many requests as it can take, as far as was learned from its answers.
     pub is_full: bool,
-    /// What least busy goes by: `(in flight + 1) / weight`, with recent failures added in. Lower is better.
+    /// What least busy goes by: `(in flight + 1) / weight`, or what is known of the capacities, with recent
+    /// failures added in. Lower is better.
     pub load: f64,
 }
 

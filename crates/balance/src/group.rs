@@ -10,7 +10,11 @@ use crate::dice::Dice;
 use crate::fleet::{Books, DeploymentIndex, Fleet};
 use crate::health::{Availability, HealthRules, Peers, Role};
 use crate::lease::Lease;
-use crate::load::{Weight, load};
+use crate::load::{Capacity, Weight, load, load_by_speed};
+
+mod unavailable;
+
+pub(crate) use unavailable::Unavailable;
 
 /// One deployment as a group sees it.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,13 +27,15 @@ pub struct Member {
     pub order: i64,
     /// When it is rested, for requests of this group.
     pub rules: Arc<HealthRules>,
+    /// What it can do at once, as far as that is known; it decides where all members' is.
+    pub capacity: Option<Capacity>,
 }
 
 impl Member {
-    /// A member of the first level, by the usual rules.
+    /// A member of the first level, by the usual rules, whose capacity is not known.
     #[must_use]
     pub fn new(deployment: DeploymentIndex, weight: Weight) -> Self {
-        Self { deployment, weight, order: 0, rules: Arc::default() }
+        Self { deployment, weight, order: 0, rules: Arc::default(), capacity: None }
     }
 }
 
@@ -121,12 +127,15 @@ pub(crate) struct Core {
     /// Its place among the fleet's groups.
     pub(crate) index: usize,
     pub(crate) members: Box<[Member]>,
+    /// What each member can do at once, where that is known of all: one unknown speed cannot be compared.
+    capacities: Option<Box<[Capacity]>>,
     pub(crate) rules: GroupRules,
 }
 
 impl Group {
     pub(crate) fn new(fleet: Arc<Fleet>, index: usize, members: Vec<Member>, rules: GroupRules) -> Self {
-        Self { core: Arc::new(Core { fleet, index, members: members.into(), rules }) }
+        let capacities = members.iter().map(|member| member.capacity).collect();
+        Self { core: Arc::new(Core { fleet, index, members: members.into(), capacities, rules }) }
     }
 
     /// This group with other members: what was learned of it, and its retry budget, are shared.
@@ -152,6 +161,9 @@ impl Group {
     /// go first, then the lowest `(in flight + 1) / weight`. N picks on equal idle deployments differ by at
     /// most 1, from any number of threads. Attempts that failed fast still count in the score for a while, a low
     /// success rate lowers the weight, and a deployment that comes back has few places first (see [`Fleet`]).
+    ///
+    /// Where the capacity of all members is known, the score is another one: a free place on the fastest goes
+    /// first, and when there is none, the place that will be free soonest (see [`Capacity`]).
     ///
     /// # Errors
     ///
@@ -255,8 +267,17 @@ impl Core {
         }
     }
 
-    /// The pick while nothing has failed lately: counts, weights and levels are all there is.
+    /// The pick while nothing has failed lately: counts, weights or capacities, and levels are all there is.
     fn least_busy(&self, books: &Books, pick: &Pick<'_>) -> Look {
+        match &self.capacities {
+            None => self.scan(books, pick, |index, busy| load(busy, self.members[index].weight.get())),
+            Some(all) => self.scan(books, pick, |index, busy| {
+                load_by_speed(busy, all[index].places().into(), all[index].speed())
+            }),
+        }
+    }
+
+    fn scan(&self, books: &Books, pick: &Pick<'_>, load: impl Fn(usize, f64) -> f64) -> Look {
         let mut best = self.best(pick);
         for (index, member) in self.members.iter().enumerate() {
             let seat = books.seat(member.deployment);
@@ -269,7 +290,7 @@ impl Core {
             {
                 continue;
             }
-            let load = load(f64::from(seat.in_flight), member.weight.get());
+            let load = load(index, f64::from(seat.in_flight));
             // Most members are busier than the best so far. Asking that first, before "less busy" and
             // "as busy", takes a third off a scan of a loaded group (benches/pick.rs).
             if best.load < load && member.order == best.level {
@@ -315,12 +336,15 @@ impl Core {
                     unavailable.somebody_out |= tried;
                     continue;
                 }
-                Availability::Ready => (false, load(f64::from(in_flight), weight)),
+                Availability::Ready => (false, self.load(index, in_flight.into(), 1.0, None)),
                 Availability::Open => {
                     let places = health.places(pick.now, &member.rules, peers * weight);
                     let busy = f64::from(in_flight) + f64::from(health.phantoms());
-                    let is_full = places.is_some_and(|places| places <= in_flight);
-                    (is_full, load(busy, weight * health.weight_factor(pick.now)))
+                    let load = self.load(index, busy, health.weight_factor(pick.now), places.least());
+                    // A ramp that takes places of a known number needs no more than its part in the score: there it
+                    // gives way when nobody else has a free one. What is answered with a 429 does not.
+                    let bound = if self.capacities.is_some() { places.limit } else { places.least() };
+                    (bound.is_some_and(|bound| bound <= in_flight), load)
                 }
             };
             books.set_calm(member.deployment, calm);
@@ -330,6 +354,19 @@ impl Core {
             }
         }
         unavailable
+    }
+
+    /// The score of a member with so many requests, whose weight or speed counts by a factor, and which has no more
+    /// than so many places.
+    fn load(&self, index: usize, busy: f64, factor: f64, places: Option<u32>) -> f64 {
+        match &self.capacities {
+            None => load(busy, self.members[index].weight.get() * factor),
+            Some(all) => {
+                let known = all[index].places();
+                let places = places.map_or(known, |places| known.min(places.max(1)));
+                load_by_speed(busy, places.into(), all[index].speed() * factor)
+            }
+        }
     }
 
     /// Requests in flight for each unit of weight on the members that are open and not ramping.
@@ -367,64 +404,5 @@ impl Core {
 
     pub(crate) fn no_peers(&self) -> Peers {
         Peers { members: self.members.len(), resting: 0 }
-    }
-}
-
-/// The members that a pick cannot choose.
-#[derive(Default)]
-pub(crate) struct Unavailable {
-    resting: Resting,
-    /// Somebody could be picked, whether or not the request has been there.
-    somebody_open: bool,
-    /// Somebody rests whom the request has been on.
-    somebody_out: bool,
-}
-
-impl Unavailable {
-    /// What becomes of a pick that could choose nobody.
-    pub(crate) fn instead(&self, pick: &Pick<'_>) -> Result<usize, Refusal> {
-        let Resting { soonest, untried, soonest_untried, first } = self.resting;
-        match (first, soonest) {
-            (Some((_, index)), _) if pick.even_resting => Ok(index),
-            (_, Some(soonest)) if !self.somebody_open => Err(Refusal::AllCooling { soonest }),
-            _ if self.somebody_open || self.somebody_out => {
-                Err(Refusal::AllTried { untried, soonest: soonest_untried })
-            }
-            _ => Err(Refusal::Empty),
-        }
-    }
-}
-
-/// The members that rest.
-#[derive(Clone, Copy, Default)]
-struct Resting {
-    /// When the first of them may be asked.
-    soonest: Option<Duration>,
-    /// How many were not tried.
-    untried: u32,
-    /// When the first of those may be asked.
-    soonest_untried: Option<Duration>,
-    /// The one of those to ask if it must be, with its place; one whose probe is out comes last.
-    first: Option<((bool, Duration), usize)>,
-}
-
-impl Resting {
-    fn see(&mut self, index: usize, closed: Availability, tried: bool) {
-        let (is_probed, until) = match closed {
-            Availability::Closed(until) => (false, until),
-            Availability::Probed(until) => (true, until),
-            Availability::Open | Availability::Ready => return,
-        };
-        let sooner = |known: Option<Duration>| known.map_or(until, |known| known.min(until));
-        self.soonest = Some(sooner(self.soonest));
-        if tried {
-            return;
-        }
-        self.untried += 1;
-        self.soonest_untried = Some(sooner(self.soonest_untried));
-        let place = (is_probed, until);
-        if self.first.is_none_or(|(first, _)| place < first) {
-            self.first = Some((place, index));
-        }
     }
 }

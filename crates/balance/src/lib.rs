@@ -70,7 +70,7 @@ pub use fleet::{DeploymentIndex, Fleet};
 pub use group::{Group, GroupRules, Member, Pick, Refusal, TieBreak};
 pub use health::{Condition, Cooldown, HealthRules, Standing, Tolerance};
 pub use lease::{Ending, Lease};
-pub use load::Weight;
+pub use load::{Capacity, Weight};
 pub use outcome::{Blame, Outcome, Phase, Remedy, Verdict};
 pub use walk::{
     Ask, Directions, FailedAttempt, FallbackFor, GiveUp, Limits, NoPick, Step, Walk, WhenAllCooling,

@@ -68,6 +68,15 @@ pub(crate) enum Availability {
     Probed(Duration),
 }
 
+/// Requests at once that a deployment may have; `None` where there is no bound.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Places {
+    /// While it comes back.
+    ramp: Option<u32>,
+    /// Before it answers 429, as far as that was learned.
+    pub(crate) limit: Option<u32>,
+}
+
 /// How one lease ended.
 pub(crate) struct Report<'a> {
     pub(crate) outcome: Outcome,
@@ -185,17 +194,18 @@ impl Health {
         matches!(self.state, State::Ramping(_))
     }
 
-    /// Requests at once that it may have without asking more of it than its peers; `None` for no bound.
-    pub(crate) fn places(&mut self, now: Duration, rules: &HealthRules, peers: f64) -> Option<u32> {
+    /// Requests at once that it may have without asking more of it than its peers.
+    pub(crate) fn places(&mut self, now: Duration, rules: &HealthRules, peers: f64) -> Places {
         let limit = self.limit.as_ref().map(LearnedLimit::places);
-        if let State::Ramping(ramp) = &self.state {
-            if let Some(places) = ramp.places(now, rules.ramp_time, peers, limit) {
-                return Some(limit.map_or(places, |limit| limit.min(places)));
+        let mut ramp = None;
+        if let State::Ramping(ramping) = &self.state {
+            ramp = ramping.places(now, rules.ramp_time, peers, limit);
+            if ramp.is_none() {
+                self.state = State::Open;
+                self.relapses = 0;
             }
-            self.state = State::Open;
-            self.relapses = 0;
         }
-        limit
+        Places { ramp, limit }
     }
 
     /// A request was picked, even before the rest is over if it must; true when it is the probe.
@@ -401,6 +411,13 @@ impl Health {
         let jitter = 0.8 + 0.4 * Dice::new(report.dice).unit();
         let doubled = base.as_secs_f64() * f64::from(1_u32 << self.relapses) * jitter;
         Some(Duration::from_secs_f64(doubled.min(rules.max_cooldown_time.max(base).as_secs_f64())))
+    }
+}
+
+impl Places {
+    /// The lower of its bounds.
+    pub(crate) fn least(self) -> Option<u32> {
+        self.ramp.into_iter().chain(self.limit).min()
     }
 }
 

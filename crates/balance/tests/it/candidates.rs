@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use leastbusy_balance::{Candidate, Fleet, Group, Lease, Member, Outcome, Pick, Refusal, TieBreak, Weight};
+use leastbusy_balance::{
+    Candidate, Capacity, Fleet, Group, Lease, Member, Outcome, Pick, Refusal, TieBreak, Weight,
+};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 
@@ -15,22 +17,36 @@ fn first_least(candidates: &[Candidate]) -> usize {
 }
 
 fn group() -> Group {
+    group_of(|_| None)
+}
+
+fn group_of(capacity: fn(u32) -> Option<Capacity>) -> Group {
     let fleet = Fleet::new();
     let members = (0..6).map(|number| Member {
         order: i64::from(number == 5),
+        capacity: capacity(number),
         ..Member::new(fleet.deploy(), Weight::new(f64::from(1 + number % 3)).expect("more than 0"))
     });
     fleet.group(members.collect(), TieBreak::First)
 }
 
-/// Two groups that live through the same, one picked from by each way.
 #[test]
 fn the_least_of_the_candidates_is_whom_least_busy_picks_through_failures_rests_and_returns() {
+    live_through(&[group(), group()]);
+}
+
+#[test]
+fn so_it_is_where_speeds_are_known() {
+    let speed = |number| Capacity::new(1 + number % 4, f64::from(1 + number % 3));
+    live_through(&[group_of(speed), group_of(speed)]);
+}
+
+/// Two groups that live through the same, one picked from by each way.
+fn live_through(groups: &[Group; 2]) {
     type Way = fn(&Group, &Pick<'_>) -> Result<Lease, Refusal>;
     let ways: [Way; 2] = [Group::pick, |group, pick| group.pick_by(pick, first_least)];
     let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &[SEED; 32]);
     let mut below = |bound: u64| random.next_u64() % bound;
-    let groups = [group(), group()];
     let mut live: Vec<[Lease; 2]> = Vec::new();
     let (mut picked, mut refused) = (0, 0);
     let mut now = Duration::ZERO;

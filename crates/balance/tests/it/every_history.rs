@@ -7,7 +7,8 @@ use crate::model::{Plan, Seat, World};
 
 /// A seat for each `(deployment, weight, order)`.
 fn plan(seats: &[(usize, u32, i64)]) -> Plan {
-    let seats = seats.iter().map(|&(deployment, weight, order)| Seat { deployment, weight, order });
+    let seats =
+        seats.iter().map(|&(deployment, weight, order)| Seat { deployment, weight, order, capacity: None });
     Plan { seats: seats.collect(), tie_break: TieBreak::Random }
 }
 
@@ -36,9 +37,14 @@ fn fleets() -> Vec<(usize, Vec<Plan>)> {
 ///
 /// A step picks from some group with one of `tried`, for each deployment that may win a tie in turn,
 /// or ends any live lease.
-fn play(tie_break: TieBreak, steps: usize, tried: fn(usize) -> Vec<u32>) -> u64 {
+pub(crate) fn play(
+    fleets: Vec<(usize, Vec<Plan>)>,
+    tie_break: TieBreak,
+    steps: usize,
+    tried: fn(usize) -> Vec<u32>,
+) -> u64 {
     let mut histories = 0;
-    for (deployments, mut plans) in fleets() {
+    for (deployments, mut plans) in fleets {
         plans.iter_mut().for_each(|plan| plan.tie_break = tie_break);
         let tried = tried(deployments);
         let picks = plans.len() * tried.len();
@@ -68,25 +74,27 @@ fn play(tie_break: TieBreak, steps: usize, tried: fn(usize) -> Vec<u32>) -> u64 
 }
 
 /// Nothing tried yet.
-fn nothing(_deployments: usize) -> Vec<u32> {
+pub(crate) fn nothing(_deployments: usize) -> Vec<u32> {
     vec![0]
 }
 
 /// Every set of deployments a request may have been on.
-fn every_set(deployments: usize) -> Vec<u32> {
+pub(crate) fn every_set(deployments: usize) -> Vec<u32> {
     (0..1 << deployments).collect()
 }
 
 #[test]
 fn every_history_of_picks_and_ends_keeps_the_books() {
-    let histories = play(TieBreak::Random, 7, nothing) + play(TieBreak::First, 8, nothing);
+    let histories =
+        play(fleets(), TieBreak::Random, 7, nothing) + play(fleets(), TieBreak::First, 8, nothing);
     eprintln!("{histories} histories of picks and ends");
     assert!(200_000 < histories, "{histories} histories");
 }
 
 #[test]
 fn every_history_of_retries_keeps_the_books_and_spares_the_tried() {
-    let histories = play(TieBreak::Random, 4, every_set) + play(TieBreak::First, 4, every_set);
+    let histories =
+        play(fleets(), TieBreak::Random, 4, every_set) + play(fleets(), TieBreak::First, 4, every_set);
     eprintln!("{histories} histories of picks that were elsewhere before");
     assert!(200_000 < histories, "{histories} histories");
 }

@@ -6,6 +6,7 @@ mod request;
 mod virtual_load;
 
 mod candidates;
+mod every_capacity;
 mod every_history;
 mod every_request;
 mod every_trouble;

@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use leastbusy_balance::{DeploymentIndex, Fleet, Group, Lease, Member, Pick, Refusal, TieBreak, Weight};
+use leastbusy_balance::{
+    Capacity, DeploymentIndex, Fleet, Group, Lease, Member, Pick, Refusal, TieBreak, Weight,
+};
 
 /// One way from a group to a deployment.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +16,8 @@ pub(crate) struct Seat {
     pub(crate) deployment: usize,
     pub(crate) weight: u32,
     pub(crate) order: i64,
+    /// Its places and the speed of one of them, where they are known.
+    pub(crate) capacity: Option<(u32, u32)>,
 }
 
 /// What a group is made of.
@@ -44,6 +48,9 @@ impl World {
                     weight: Weight::new(f64::from(seat.weight)).expect("a plan's weights are positive"),
                     order: seat.order,
                     rules: Arc::default(),
+                    capacity: seat.capacity.map(|(places, speed)| {
+                        Capacity::new(places, f64::from(speed)).expect("a plan's capacities are positive")
+                    }),
                 });
                 fleet.group(members.collect(), plan.tie_break)
             })
@@ -68,10 +75,15 @@ impl World {
         let level = (0..seats.len()).filter(free).map(|index| seats[index].order).min();
         let candidates: Vec<usize> =
             (0..seats.len()).filter(free).filter(|&index| Some(seats[index].order) == level).collect();
-        // a is busier than b when (count a + 1) / weight a > (count b + 1) / weight b.
-        let busier = |a: usize, b: usize| {
-            u64::from(self.count(seats[a].deployment) + 1) * u64::from(seats[b].weight)
-                > u64::from(self.count(seats[b].deployment) + 1) * u64::from(seats[a].weight)
+        let all_known: Option<Vec<_>> = seats.iter().map(|seat| seat.capacity).collect();
+        let count = |seat: usize| self.count(seats[seat].deployment);
+        let busier = |a: usize, b: usize| match &all_known {
+            Some(known) => is_busier_by_speed((count(a), known[a]), (count(b), known[b])),
+            // (count a + 1) / weight a > (count b + 1) / weight b.
+            None => {
+                u64::from(count(a) + 1) * u64::from(seats[b].weight)
+                    > u64::from(count(b) + 1) * u64::from(seats[a].weight)
+            }
         };
         candidates.iter().copied().filter(|&a| !candidates.iter().any(|&b| busier(a, b))).collect()
     }
@@ -133,5 +145,24 @@ impl World {
     pub(crate) fn end_all(mut self) {
         self.leases.clear();
         self.check();
+    }
+}
+
+/// Whether a deployment with this count, and these places of this speed, is busier than another.
+fn is_busier_by_speed(a: (u32, (u32, u32)), b: (u32, (u32, u32))) -> bool {
+    let [a, b] = [a, b].map(|(count, (places, speed))| [count, places, speed].map(u64::from));
+    let ([count_a, places_a, speed_a], [count_b, places_b, speed_b]) = (a, b);
+    match (count_a < places_a, count_b < places_b) {
+        (true, false) => false,
+        (false, true) => true,
+        // speed a * (1 - (count a + 1) / places a / 10) < the same of b.
+        (true, true) => {
+            speed_a * (10 * places_a - count_a - 1) * places_b
+                < speed_b * (10 * places_b - count_b - 1) * places_a
+        }
+        // (count a + 1 - places a) / (places a * speed a) > the same of b.
+        (false, false) => {
+            (count_a + 1 - places_a) * places_b * speed_b > (count_b + 1 - places_b) * places_a * speed_a
+        }
     }
 }
