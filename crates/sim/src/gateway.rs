@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leastbusy_balance::{Candidate, Fleet, Group, Lease, Member, Pick, Refusal};
+use leastbusy_balance::{Candidate, Capacity, Fleet, Group, Lease, Member, Pick, Refusal};
 
 use crate::clock::Moment;
 use crate::{Dice, Engine, Policy, Rules};
@@ -34,6 +34,10 @@ impl Gateway {
         let members = engines.iter().map(|engine| Member {
             order: engine.order,
             rules: Arc::clone(&health),
+            capacity: match policy {
+                Policy::LeastBusyBySpeed => Capacity::new(engine.places(), engine.tokens_per_second),
+                _ => None,
+            },
             ..Member::new(fleet.deploy(), engine.weight)
         });
         Self {
@@ -44,7 +48,7 @@ impl Gateway {
                 Policy::RoundRobin => Choice::RoundRobin { credit: vec![0.0; engines.len()] },
                 Policy::StaleFirst { age } => Choice::StaleFirst(Stale::new(engines.len(), age)),
                 Policy::TwoChoices => Choice::TwoChoices,
-                Policy::LeastBusy | Policy::CentralQueue => Choice::LeastBusy,
+                Policy::LeastBusy | Policy::LeastBusyBySpeed | Policy::CentralQueue => Choice::LeastBusy,
             },
         }
     }

@@ -22,6 +22,9 @@ pub enum Policy {
     TwoChoices,
     /// The least busy: the production pick.
     LeastBusy,
+    /// The least busy, told how many places each deployment has and how fast they are: the production pick by
+    /// [`Capacity`](leastbusy_balance::Capacity).
+    LeastBusyBySpeed,
     /// No choice at all: one queue before all, whose head goes to whoever is free first, the fastest if there are
     /// several. Where deployments have slots, no gateway can beat it that does not know how long answers will be;
     /// where answers share a deployment's speed it is only a good rule. Nothing fails here.
@@ -30,12 +33,13 @@ pub enum Policy {
 
 impl Policy {
     /// All of them, from the worst to the best.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Random,
         Self::RoundRobin,
         Self::StaleFirst { age: Duration::from_millis(10) },
         Self::TwoChoices,
         Self::LeastBusy,
+        Self::LeastBusyBySpeed,
         Self::CentralQueue,
     ];
 
@@ -48,6 +52,7 @@ impl Policy {
             Self::StaleFirst { .. } => "stale-first",
             Self::TwoChoices => "two-choices",
             Self::LeastBusy => "least-busy",
+            Self::LeastBusyBySpeed => "least-busy-by-speed",
             Self::CentralQueue => "central-queue",
         }
     }
@@ -61,6 +66,7 @@ impl Policy {
             Self::StaleFirst { .. } => "the first with the lowest count 10 ms ago (LiteLLM's least-busy)",
             Self::TwoChoices => "the less busy of two at random",
             Self::LeastBusy => "the least busy, counted in the same step: leastbusy",
+            Self::LeastBusyBySpeed => "least busy, speeds known: a free place on the fastest first",
             Self::CentralQueue => "one queue before all deployments, for which nobody chooses",
         }
     }
