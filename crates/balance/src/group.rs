@@ -189,10 +189,11 @@ impl Group {
         let deployment = self.core.members[chosen].deployment;
         debug_assert!(!pick.tried.contains(&deployment));
         let in_flight = books.take(deployment);
-        let probe =
-            !books.seat(deployment).calm && books.health(deployment).picked(pick.now, pick.even_resting);
+        let role = match books.seat(deployment).calm {
+            true => Role::Plain,
+            false => books.health(deployment).picked(pick.now, pick.even_resting),
+        };
         drop(books);
-        let role = if probe { Role::Probe } else { Role::Plain };
         Lease::new(Arc::clone(&self.core), chosen, in_flight, (pick.now, pick.dice, role))
     }
 

@@ -91,16 +91,24 @@ impl Lease {
     /// Notes that the answer has begun, and well: a probe need not wait for the last byte of a long stream.
     pub fn answered(&mut self, now: Duration) {
         // Nearly always there is nothing to note, and the lock is left alone.
-        if self.role != Role::Probe && self.core.rules.hedge_quantile.is_none() {
+        let is_plain = matches!(self.role, Role::Plain | Role::Proved);
+        if is_plain && self.core.rules.hedge_quantile.is_none() {
             return;
         }
         let mut books = self.core.fleet.lock();
         if let Some(quantile) = self.core.rules.hedge_quantile {
             books.group(self.core.index).first_byte.add(now.saturating_sub(self.started), quantile);
         }
-        if self.role == Role::Probe {
-            self.role = Role::Proved;
-            books.health(self.deployment).probe_answered(now, &self.core.members[self.member].rules);
+        match self.role {
+            Role::Plain | Role::Proved => {}
+            Role::Returning => {
+                self.role = Role::Plain;
+                books.health(self.deployment).answer_began(self.started);
+            }
+            Role::Probe => {
+                self.role = Role::Proved;
+                books.health(self.deployment).probe_answered(now, &self.core.members[self.member].rules);
+            }
         }
     }
 

@@ -101,6 +101,8 @@ pub(crate) struct Report<'a> {
 pub(crate) enum Role {
     /// One of many.
     Plain,
+    /// One of those that it is given while it comes back.
+    Returning,
     /// The one that shows whether it is well.
     Probe,
     /// The one that has shown it, and is not over yet.
@@ -208,19 +210,29 @@ impl Health {
         Places { ramp, limit }
     }
 
-    /// A request was picked, even before the rest is over if it must; true when it is the probe.
-    pub(crate) fn picked(&mut self, now: Duration, even_resting: bool) -> bool {
+    /// A request was picked, even before the rest is over if it must.
+    pub(crate) fn picked(&mut self, now: Duration, even_resting: bool) -> Role {
         match self.state {
             State::Resting(until) if until <= now || even_resting => self.probe(now),
             State::Probing(since) if since + PROBE_PATIENCE <= now => self.probe(now),
-            State::Open | State::Resting(_) | State::Probing(_) | State::Ramping(_) => false,
+            State::Ramping(_) => Role::Returning,
+            State::Open | State::Resting(_) | State::Probing(_) => Role::Plain,
         }
     }
 
-    fn probe(&mut self, now: Duration) -> bool {
+    fn probe(&mut self, now: Duration) -> Role {
         self.state = State::Probing(now);
         self.probed_at = now;
-        true
+        Role::Probe
+    }
+
+    /// The answer to a request that was picked at `started` has begun well, on the way back.
+    pub(crate) fn answer_began(&mut self, started: Duration) {
+        if let State::Ramping(ramp) = &mut self.state
+            && ramp.covers(started)
+        {
+            ramp.began();
+        }
     }
 
     /// The probe's answer has begun well.
@@ -293,14 +305,14 @@ impl Health {
             limit.grow(report.in_flight);
         }
         if let State::Ramping(ramp) = &mut self.state
-            && (report.role != Role::Plain || ramp.covers(report.started))
+            && (report.role.shows() || ramp.covers(report.started))
         {
             ramp.success();
         }
     }
 
     fn failed(&mut self, report: &Report<'_>, verdict: Verdict) -> Option<Duration> {
-        if report.role == Role::Plain && report.started < self.probed_at {
+        if !report.role.shows() && report.started < self.probed_at {
             return None;
         }
         self.hold(report);
@@ -411,6 +423,13 @@ impl Health {
         let jitter = 0.8 + 0.4 * Dice::new(report.dice).unit();
         let doubled = base.as_secs_f64() * f64::from(1_u32 << self.relapses) * jitter;
         Some(Duration::from_secs_f64(doubled.min(rules.max_cooldown_time.max(base).as_secs_f64())))
+    }
+}
+
+impl Role {
+    /// Whether it is the request that shows if the deployment is well.
+    fn shows(self) -> bool {
+        matches!(self, Self::Probe | Self::Proved)
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use leastbusy_balance::{Fleet, Group, HealthRules, Member, Outcome, Standing, TieBreak, Weight};
+use leastbusy_balance::{
+    Capacity, Fleet, Group, HealthRules, Lease, Member, Outcome, Pick, Standing, TieBreak, Weight,
+};
 
 use crate::virtual_load::{Answers, Load, always};
 
@@ -215,4 +217,61 @@ fn with_no_ramp_time_a_probe_is_all_there_is() {
         .unwrap();
     assert_eq!(load.on(1, back, (0.001, 0.999)), 0, "nothing beside the probe");
     assert!(2 < load.on(1, back, (1.0, 1.1)), "and then its share at once");
+}
+
+/// One of two that has just come back, its probe's answer begun, and the other one with so many requests.
+fn returned(capacity: Option<Capacity>, at_peer: usize) -> (Group, Vec<Lease>) {
+    let fleet = Fleet::new();
+    let peer = Member { capacity, ..Member::new(fleet.deploy(), Weight::ONE) };
+    let back = Member { capacity, ..Member::new(fleet.deploy_gently(secs(1.0)), Weight::ONE) };
+    let group = fleet.group(vec![peer, back], TieBreak::Random);
+    let tried = [group.members()[1].deployment];
+    let at_peer =
+        (0..at_peer).map(|_| group.pick(&Pick { tried: &tried, ..Pick::default() }).expect("one is untried"));
+    let mut leases: Vec<_> = at_peer.collect();
+    let tried = [group.members()[0].deployment];
+    leases.push(
+        group.pick(&Pick { tried: &tried, now: secs(1.0), ..Pick::default() }).expect("one is untried"),
+    );
+    leases.last_mut().expect("the probe").answered(secs(1.0));
+    (group, leases)
+}
+
+/// Requests of ten that the returned one gets at this moment; their answers begin at once or not.
+fn given(group: &Group, leases: &mut Vec<Lease>, now: Duration, begins: bool) -> usize {
+    let before = leases.len();
+    for dice in 0..10 {
+        let mut lease = group.pick(&Pick { dice, now, ..Pick::default() }).expect("one is untried");
+        if begins {
+            lease.answered(now);
+        }
+        leases.push(lease);
+    }
+    leases[before..].iter().filter(|lease| lease.member() == 1).count()
+}
+
+#[test]
+fn the_first_eight_places_of_a_return_need_answers_that_begin_but_none_that_ends() {
+    let given_at = |begins| {
+        let (group, mut leases) = returned(None, 40);
+        [1.0, 1.11, 1.21, 1.31, 1.41].map(|now| given(&group, &mut leases, secs(now), begins))
+    };
+    assert_eq!(given_at(true), [0, 1, 2, 4, 0], "doubled every 100 ms up to eight");
+    assert_eq!(given_at(false), [0, 1, 0, 0, 0], "nothing begins but the probe's answer");
+}
+
+#[test]
+fn a_ramp_gives_way_where_speeds_are_known_and_nobody_else_has_a_free_place() {
+    let capacity = Capacity::new(8, 1.0);
+    let (group, mut leases) = returned(capacity, 0);
+    assert_eq!(
+        given(&group, &mut leases, secs(1.0), false),
+        0,
+        "the other one has free places, then a short line"
+    );
+    // With 18 on 8 places the other's line is longer than one request behind another on a single place.
+    let (group, mut leases) = returned(capacity, 18);
+    assert!(0 < given(&group, &mut leases, secs(1.0), false));
+    let (group, mut leases) = returned(None, 18);
+    assert_eq!(given(&group, &mut leases, secs(1.0), false), 0, "unknown places are never full");
 }
