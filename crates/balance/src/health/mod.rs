@@ -3,7 +3,9 @@
 mod condition;
 mod limit;
 mod log;
+mod places;
 mod ramp;
+mod role;
 mod rules;
 
 use std::cmp::Reverse;
@@ -13,7 +15,9 @@ use std::time::Duration;
 pub use condition::{Condition, Cooldown, Standing};
 use limit::LearnedLimit;
 use log::{Counter, FailureLog};
+pub(crate) use places::Places;
 use ramp::Ramp;
+pub(crate) use role::Role;
 pub use rules::{HealthRules, Tolerance};
 
 use crate::dice::Dice;
@@ -68,15 +72,6 @@ pub(crate) enum Availability {
     Probed(Duration),
 }
 
-/// Requests at once that a deployment may have; `None` where there is no bound.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Places {
-    /// While it comes back.
-    ramp: Option<u32>,
-    /// Before it answers 429, as far as that was learned.
-    pub(crate) limit: Option<u32>,
-}
-
 /// How one lease ended.
 pub(crate) struct Report<'a> {
     pub(crate) outcome: Outcome,
@@ -94,19 +89,6 @@ pub(crate) struct Report<'a> {
     pub(crate) rules: &'a HealthRules,
     pub(crate) peers: Peers,
     pub(crate) dice: u64,
-}
-
-/// What a request is to a deployment that comes back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Role {
-    /// One of many.
-    Plain,
-    /// One of those that it is given while it comes back.
-    Returning,
-    /// The one that shows whether it is well.
-    Probe,
-    /// The one that has shown it, and is not over yet.
-    Proved,
 }
 
 /// The other deployments of the group.
@@ -423,20 +405,6 @@ impl Health {
         let jitter = 0.8 + 0.4 * Dice::new(report.dice).unit();
         let doubled = base.as_secs_f64() * f64::from(1_u32 << self.relapses) * jitter;
         Some(Duration::from_secs_f64(doubled.min(rules.max_cooldown_time.max(base).as_secs_f64())))
-    }
-}
-
-impl Role {
-    /// Whether it is the request that shows if the deployment is well.
-    fn shows(self) -> bool {
-        matches!(self, Self::Probe | Self::Proved)
-    }
-}
-
-impl Places {
-    /// The lower of its bounds.
-    pub(crate) fn least(self) -> Option<u32> {
-        self.ramp.into_iter().chain(self.limit).min()
     }
 }
 
