@@ -43,6 +43,16 @@ impl Policy {
         Self::CentralQueue,
     ];
 
+    /// Those that are compared where nobody says which: a gateway has them without being told any speeds.
+    pub const USUAL: [Self; 6] = [
+        Self::Random,
+        Self::RoundRobin,
+        Self::StaleFirst { age: Duration::from_millis(10) },
+        Self::TwoChoices,
+        Self::LeastBusy,
+        Self::CentralQueue,
+    ];
+
     /// Its name where a user writes it.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -61,7 +61,7 @@ pub(super) fn study(
     scenario.rules = rules::of_router(&config.router, &first, true);
     scenario.rules.request_timeout = Some(whole_request(&config.router));
     let title = format!("{group} of {file}");
-    Ok(Study { title, scenario, policies: Policy::ALL.to_vec(), seeds: Vec::new(), notes })
+    Ok(Study { title, scenario, policies: Policy::USUAL.to_vec(), seeds: Vec::new(), notes })
 }
 
 /// The name of the model group that is meant.

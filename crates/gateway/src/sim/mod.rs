@@ -18,6 +18,8 @@ use sockets::Verdict;
 mod arguments;
 mod compare;
 mod from_config;
+#[cfg_attr(not(test), expect(dead_code, reason = "the command that runs it is built beside it"))]
+pub(crate) mod goals;
 pub mod html;
 pub mod json;
 mod number;

@@ -104,7 +104,7 @@ fn written(reader: &mut Reader<'_>, root: &Setting<'_>, folder: &FilePath, trace
     let seed = reader.count(top.get("seed"), 0..=1_000_000_000).and_then(|seed| u64::try_from(seed).ok());
     Written {
         scenario,
-        policies: policies.unwrap_or_else(|| Policy::ALL.to_vec()),
+        policies: policies.unwrap_or_else(|| Policy::USUAL.to_vec()),
         seeds: reader.count(top.get("seeds"), SEEDS).unwrap_or(DEFAULT_SEEDS),
         seed: seed.unwrap_or(DEFAULT_SEED),
         notes,

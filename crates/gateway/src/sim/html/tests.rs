@@ -97,6 +97,7 @@ fn every_picture_is_well_formed_and_keeps_to_its_canvas() {
             "in-flight-stale-first",
             "in-flight-two-choices",
             "in-flight-least-busy",
+            "in-flight-least-busy-by-speed",
             "in-flight-central-queue",
         ]
     );
@@ -226,7 +227,7 @@ fn troubles_are_shaded_and_told() {
     let pictures = pictures(&study.told());
     for (name, svg) in pictures.iter().filter(|(name, _)| name.contains("time") || name.contains("flight-l"))
     {
-        let is_over_time = name.contains("over-time") || name == "in-flight-least-busy";
+        let is_over_time = name.contains("over-time") || name.starts_with("in-flight-least-busy");
         assert_eq!(svg.contains("vllm-2 down"), is_over_time, "{name}");
     }
     assert!(page(&study.told()).contains("down from 60 s to 100 s"));
