@@ -88,9 +88,9 @@ impl Place {
 
     /// When its slot was its own: on arrival, or when the one before was due to leave.
     ///
-    /// That one leaves a timer's step later. Were that step passed on to the next, an engine that is never idle would be
-    /// slower than its settings say: tokio's timer is 1.3 ms late on average, and at 90 % load a service time longer by
-    /// half a percent makes the line a tenth longer.
+    /// That one leaves when a timer has woken it, 1.3 ms late on average. Were that passed on to the next, a line would
+    /// move more slowly than the engine's settings say: 200 answers of 20.3 ms through one slot took 4.40 to 4.49 s
+    /// instead of 4.06; now it is 4.08 to 4.09.
     pub(super) fn started(&self) -> Instant {
         self.started
     }
