@@ -108,6 +108,9 @@ pub struct Arguments {
     /// compare. Exits with 1 when a mean differs by more than 5 % or a p99 by more than 10 %.
     #[arg(long, conflicts_with_all = ["policies", "seeds", "all", "json", "html"])]
     pub(super) sockets: bool,
+    /// Measure the goals of balancing instead, on fleets of their own. Exits with 1 when one is missed.
+    #[arg(long, exclusive = true)]
+    pub(super) goals: bool,
 }
 
 impl Arguments {

@@ -12,14 +12,13 @@ use std::process::ExitCode;
 use std::thread;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use leastbusy_sim::{Comparison, Policy, Scenario, Workload};
+use leastbusy_sim::{Comparison, Effort, Policy, Scenario, Workload};
 use sockets::Verdict;
 
 mod arguments;
 mod compare;
 mod from_config;
-#[cfg_attr(not(test), expect(dead_code, reason = "the command that runs it is built beside it"))]
-pub(crate) mod goals;
+mod goals;
 pub mod html;
 pub mod json;
 mod number;
@@ -123,6 +122,10 @@ impl Study {
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>> {
     if let Some(question) = &arguments.question {
         return question.answer();
+    }
+    if arguments.goals {
+        let is_met = goals::run(&mut anstream::stdout(), Effort::FULL, threads(None))?;
+        return Ok(if is_met { ExitCode::SUCCESS } else { ExitCode::FAILURE });
     }
     let Some(study) = arguments.study()? else { return Ok(ExitCode::FAILURE) };
     if arguments.sockets {
