@@ -104,9 +104,12 @@ pub struct Arguments {
     /// Write a report with plots to a file: one HTML page that needs no network.
     #[arg(long, value_name = "FILE")]
     pub(super) html: Option<PathBuf>,
+    /// Write the report's plots to a directory, each as an SVG file.
+    #[arg(long, value_name = "DIR")]
+    pub(super) pictures: Option<PathBuf>,
     /// Run the scenario in real time as well, over loopback sockets through the gateway to simulated engines, and
     /// compare. Exits with 1 when a mean differs by more than 5 % or a p99 by more than 10 %.
-    #[arg(long, conflicts_with_all = ["policies", "seeds", "all", "json", "html"])]
+    #[arg(long, conflicts_with_all = ["policies", "seeds", "all", "json", "html", "pictures"])]
     pub(super) sockets: bool,
     /// Measure the goals of balancing instead, on fleets of their own. Exits with 1 when one is missed.
     #[arg(long, exclusive = true)]

@@ -1,6 +1,7 @@
 //! Ways of choosing over the same requests, and the reports of what came of it.
 
 use std::env;
+use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,8 +20,8 @@ pub(super) fn run(arguments: &Arguments, study: &Study) -> Result<ExitCode, Box<
     let began = Instant::now();
     let threads = threads(arguments.what.threads);
     let comparison = with_progress(Some(study.runs()), |done| study.run(threads, done));
-    if let Some(path) = &arguments.html {
-        write_file(path, &page(study, &comparison))?;
+    if arguments.html.is_some() || arguments.pictures.is_some() {
+        draw(arguments, study, &comparison)?;
     }
     let took = began.elapsed().as_secs_f64();
     let to_stdout = arguments.json.as_deref() == Some(Path::new("-"));
@@ -46,17 +47,27 @@ pub(super) fn run(arguments: &Arguments, study: &Study) -> Result<ExitCode, Box<
     Ok(ExitCode::SUCCESS)
 }
 
-fn page(study: &Study, comparison: &Comparison) -> String {
-    let arguments: Vec<String> = env::args().skip(1).collect();
-    html::page(&Told {
+fn draw(arguments: &Arguments, study: &Study, comparison: &Comparison) -> Result<(), String> {
+    let words: Vec<String> = env::args().skip(1).collect();
+    let told = Told {
         title: &study.title,
-        command: &format!("leastbusy {}", arguments.join(" ")),
+        command: &format!("leastbusy {}", words.join(" ")),
         scenario: &study.scenario,
         seeds: &study.seeds,
         comparison,
         timelines: &timelines(study),
         notes: &study.notes,
-    })
+    };
+    if let Some(path) = &arguments.html {
+        write_file(path, &html::page(&told))?;
+    }
+    if let Some(directory) = &arguments.pictures {
+        fs::create_dir_all(directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+        for (name, svg) in html::pictures(&told) {
+            write_file(&directory.join(format!("{name}.svg")), &svg)?;
+        }
+    }
+    Ok(())
 }
 
 /// How the first seed's run went over time, by each way of choosing.
