@@ -3,6 +3,7 @@
 //! Every request pays for this, so it is ours: it checks the whole grammar of RFC 8259, allocates
 //! nothing for a body of up to `INLINE_FIELDS` fields, builds no tree and does not recurse.
 
+mod blocks;
 mod string;
 
 use super::bad_request::BadRequest;
@@ -61,7 +62,7 @@ struct Scanner<'a> {
     next: usize,
     before: usize,
     /// Not 0 once a byte outside ASCII may have been among the strings.
-    high_bits: u32,
+    high_bits: u64,
 }
 
 impl<'a> Scanner<'a> {

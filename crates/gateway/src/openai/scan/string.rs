@@ -1,7 +1,6 @@
 //! Reading strings, which are nearly all of a large body: 64 bytes at a time.
 
-use wide::u8x16;
-
+use super::blocks::{self, BLOCK_BYTES, SHORT_BYTES};
 use super::{BadRequest, Scanner};
 
 impl Scanner<'_> {
@@ -9,20 +8,31 @@ impl Scanner<'_> {
     #[inline]
     pub(super) fn string(&mut self) -> Result<bool, BadRequest> {
         self.at += 1;
-        let mut has_escapes = false;
         // Keys, roles and other short strings end within the first bytes; only longer ones pay for more.
-        if let Some(block) = self.piece[self.at..].first_chunk::<16>() {
-            let stops = u64::from(self.stops_in(block));
-            if self.blocks(stops, 16, &mut has_escapes)? {
-                return Ok(has_escapes);
+        if let Some(stops) = self.stops_in_short()
+            && stops != 0
+        {
+            let end = self.at + stops.trailing_zeros() as usize;
+            if self.piece[end] == b'"' {
+                self.at = end + 1;
+                return Ok(false);
             }
         }
+        self.long_string()
+    }
+
+    fn long_string(&mut self) -> Result<bool, BadRequest> {
+        let mut has_escapes = false;
         loop {
-            while let Some(block) = self.piece[self.at..].first_chunk::<64>() {
-                let stops = self.stops_in_long(block);
-                if self.blocks(stops, 64, &mut has_escapes)? {
-                    return Ok(has_escapes);
-                }
+            let rest = &self.piece[self.at..];
+            if BLOCK_BYTES <= rest.len() {
+                let stretch = blocks::stretch(rest);
+                self.at += stretch.length;
+                self.high_bits |= stretch.high_bits;
+                has_escapes |= stretch.has_escapes;
+            }
+            while self.stops_in_short() == Some(0) {
+                self.at += SHORT_BYTES;
             }
             while let Some(&byte) = self.piece.get(self.at) {
                 match byte {
@@ -33,12 +43,14 @@ impl Scanner<'_> {
                     b'\\' => {
                         has_escapes = true;
                         self.escape()?;
-                        // The escape may end in the next piece, which is read by blocks again.
-                        break;
+                        // Where all is escaped, one follows another. It may have ended in the next piece.
+                        if self.piece.get(self.at) != Some(&b'\\') {
+                            break;
+                        }
                     }
                     0..b' ' => return Err(self.raw_control_character()),
                     _ => {
-                        self.high_bits |= u32::from(byte >> 7);
+                        self.high_bits |= u64::from(byte >> 7);
                         self.at += 1;
                     }
                 }
@@ -49,60 +61,21 @@ impl Scanner<'_> {
         }
     }
 
-    /// Goes through the stops of the next `length` bytes, one bit each; true at the end of the string.
-    #[expect(clippy::inline_always, reason = "as a call it makes long strings a seventh slower")]
-    #[inline(always)]
-    fn blocks(&mut self, mut stops: u64, length: usize, has_escapes: &mut bool) -> Result<bool, BadRequest> {
-        let (begin, place) = (self.at, self.place());
-        while stops != 0 {
-            self.at = begin + stops.trailing_zeros() as usize;
-            match self.piece[self.at] {
-                b'"' => {
-                    self.at += 1;
-                    return Ok(true);
-                }
-                b'\\' => {
-                    *has_escapes = true;
-                    match self.piece.get(self.at + 1) {
-                        Some(&escaped) if is_short_escape(escaped) => self.at += 2,
-                        _ => self.escape()?,
-                    }
-                }
-                _ => return Err(self.raw_control_character()),
-            }
-            // An escape may have led into the next piece, where `at` counts anew.
-            let done = self.place() - place;
-            if length <= done {
-                return Ok(false);
-            }
-            stops &= u64::MAX << done;
-        }
-        self.at = begin + length;
-        Ok(false)
-    }
-
-    /// A bit for each of 16 bytes that is a quote, a backslash or a control character.
+    /// A bit for each of the next bytes that is a quote, a backslash or a control character; `None` when
+    /// there are too few in this piece.
     #[inline]
-    fn stops_in(&mut self, block: &[u8; 16]) -> u32 {
-        let bytes = u8x16::new(*block);
+    fn stops_in_short(&mut self) -> Option<u64> {
+        let block = self.piece[self.at..].first_chunk::<SHORT_BYTES>()?;
         // Bytes behind the string's end may get in here too; at worst they cost a needless UTF-8 check.
-        self.high_bits |= bytes.to_bitmask();
-        stops(bytes).to_bitmask()
-    }
-
-    #[inline]
-    fn stops_in_long(&mut self, block: &[u8; 64]) -> u64 {
-        let mut bits = 0;
-        for (place, block) in block.as_chunks::<16>().0.iter().enumerate() {
-            bits |= u64::from(self.stops_in(block)) << (16 * place);
-        }
-        bits
+        let (stops, high_bits) = blocks::stops_in_short(*block);
+        self.high_bits |= high_bits;
+        Some(stops)
     }
 
     fn escape(&mut self) -> Result<(), BadRequest> {
         self.at += 1;
         match self.peek() {
-            Some(escaped) if is_short_escape(escaped) => self.at += 1,
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
             Some(b'u') => {
                 self.at += 1;
                 for _ in 0..4 {
@@ -121,20 +94,4 @@ impl Scanner<'_> {
     fn raw_control_character(&self) -> BadRequest {
         self.expected("an escape like \\n instead of a raw control character")
     }
-}
-
-/// All bits set in each byte that plain text must not hold.
-#[inline]
-fn stops(bytes: u8x16) -> u8x16 {
-    let quote = bytes.simd_eq(u8x16::splat(b'"'));
-    let backslash = bytes.simd_eq(u8x16::splat(b'\\'));
-    // There is no unsigned comparison; what is its own minimum with 31 is at most 31.
-    let control = bytes.simd_eq(bytes.min(u8x16::splat(b' ' - 1)));
-    quote | backslash | control
-}
-
-/// Whether a backslash and this are a whole escape.
-#[inline]
-fn is_short_escape(byte: u8) -> bool {
-    matches!(byte, b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't')
 }
