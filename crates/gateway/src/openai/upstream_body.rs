@@ -38,6 +38,13 @@ impl From<Pieces> for UpstreamBody {
     }
 }
 
+impl From<UpstreamBody> for Pieces {
+    /// All of it, whatever was polled before.
+    fn from(body: UpstreamBody) -> Self {
+        body.pieces
+    }
+}
+
 impl Body for UpstreamBody {
     type Data = Bytes;
     type Error = Infallible;

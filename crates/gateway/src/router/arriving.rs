@@ -6,7 +6,6 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use leastbusy_balance::{Outcome, Phase};
 use tokio::time::{Instant, Sleep};
 
@@ -14,13 +13,12 @@ use super::attempt::Attempt;
 use super::watch::{TokensSeen, Watch};
 use crate::openai::endpoint::StreamEnd;
 use crate::openai::{Ending, SseWatch};
-use crate::upstream::{Checkout, Limits};
+use crate::upstream::{Answer, Limits};
 
 /// An answer whose head is here.
 pub(super) struct Arriving {
-    upstream: Incoming,
+    upstream: Answer,
     attempt: Attempt,
-    checkout: Checkout,
     timer: Pin<Box<Sleep>>,
     last_frame: Instant,
     limits: Limits,
@@ -40,16 +38,14 @@ pub(super) enum Piece {
 
 impl Arriving {
     pub(super) fn new(
-        upstream: Incoming,
+        upstream: Answer,
         attempt: Attempt,
-        checkout: Checkout,
         (timer, answered): (Pin<Box<Sleep>>, std::time::Instant),
         limits: &Limits,
         (watch, stream_end): (Watch, StreamEnd),
     ) -> Self {
         let last_frame = answered.into();
-        let mut arriving =
-            Self { upstream, attempt, checkout, timer, last_frame, limits: *limits, watch, stream_end };
+        let mut arriving = Self { upstream, attempt, timer, last_frame, limits: *limits, watch, stream_end };
         let (deadline, _) = arriving.deadline();
         arriving.timer.as_mut().reset(deadline);
         arriving
@@ -99,15 +95,15 @@ impl Arriving {
 
     /// The last byte is here, and all is well.
     pub(super) fn complete(self) {
-        let Self { attempt, checkout, .. } = self;
-        checkout.finish(attempt.deployment().origin());
+        let Self { attempt, upstream, .. } = self;
+        upstream.finish(attempt.deployment().origin());
         attempt.complete();
     }
 
     /// The last byte is here, and says that the attempt failed.
     pub(super) fn complete_as(self, outcome: Outcome) {
-        let Self { attempt, checkout, .. } = self;
-        checkout.finish(attempt.deployment().origin());
+        let Self { attempt, upstream, .. } = self;
+        upstream.finish(attempt.deployment().origin());
         attempt.end(outcome);
     }
 
@@ -124,8 +120,8 @@ impl Arriving {
                     self.attempt.received(data.len());
                     self.watch.push(data);
                 }
-                // hyper need not ask again after the last byte of a body whose length it knows, nor after
-                // trailers, which end a chunked one.
+                // Nobody need ask again after the last byte of a body whose length is known, nor after trailers,
+                // which end a chunked one.
                 let is_last = frame.is_trailers() || self.upstream.is_end_stream();
                 if !is_last {
                     let now = Instant::now();

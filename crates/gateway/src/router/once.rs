@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use http::{HeaderMap, HeaderValue, Method, Response, header, response};
-use hyper::body::Incoming;
 use leastbusy_balance::{Outcome, Phase, Remedy};
 
 use super::arriving::{Arriving, Piece};
@@ -66,15 +65,14 @@ impl Router {
         let target =
             Target { origin: deployment.origin(), method: Method::POST, path, message: &mut message };
         match send::send(self.pool(), target, &limits, started.into(), &mut timer).await {
-            Ok(Exchange { response, checkout }) => {
-                let (parts, body): (_, Incoming) = response.into_parts();
+            Ok(Exchange { parts, answer }) => {
                 let whole = classify::outcome(parts.status, &parts.headers, SystemTime::now);
                 let answered = attempt.answered(parts.status.as_u16(), whole);
                 let for_tokens = call.tokens_are_wanted && parts.status.as_u16() < 400;
                 let watch = Watch::over(&parts.headers, for_tokens);
                 let stream_end = call.endpoint.endpoint().stream_end;
                 let arriving =
-                    Arriving::new(body, attempt, checkout, (timer, answered), &limits, (watch, stream_end));
+                    Arriving::new(answer, attempt, (timer, answered), &limits, (watch, stream_end));
                 let held = Held::default();
                 let mut beginning = Beginning { parts, arriving, held, model: call.model };
                 let finding = beginning.look().await;

@@ -51,8 +51,8 @@ impl Router {
         let mut timer = Box::pin(tokio::time::sleep(limit));
         match send::send(self.pool(), target, &limits, attempt.started().into(), &mut timer).await {
             Ok(exchange) => {
-                let status = exchange.response.status();
-                attempt.end(classify::outcome(status, exchange.response.headers(), SystemTime::now));
+                let status = exchange.parts.status;
+                attempt.end(classify::outcome(status, &exchange.parts.headers, SystemTime::now));
                 Probe { healthy: shows_life(status), seen: status.to_string() }
             }
             Err(error) => {

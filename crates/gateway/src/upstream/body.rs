@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use super::upload::Sending;
-use crate::openai::UpstreamBody;
+use crate::openai::{Pieces, UpstreamBody};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
@@ -55,6 +55,14 @@ impl RequestBody {
         match self {
             Self::Streamed { failure, .. } => Some(failure.clone()),
             Self::Empty | Self::Whole(_) => None,
+        }
+    }
+
+    /// The whole of it, if there is any and it is here.
+    pub(super) fn into_pieces(self) -> Option<Pieces> {
+        match self {
+            Self::Whole(body) => Some(body.into()),
+            Self::Empty | Self::Streamed { .. } => None,
         }
     }
 

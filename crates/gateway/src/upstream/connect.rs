@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use super::body::RequestBody;
-use super::heard::{Heard, Listening};
+use super::http1::Connection;
 use super::origin::{OpenConnection, Origin};
+use super::stream::Stream;
 use super::tls;
 
 /// Why there is no connection.
@@ -27,31 +27,34 @@ pub(super) enum ConnectError {
 
 /// A fresh connection, in the protocol the upstream chose.
 pub(super) enum Fresh {
-    Http1(http1::SendRequest<RequestBody>, Heard),
+    Http1(Box<Connection>),
+    /// hyper's own side of HTTP/1.1.
+    Streaming(http1::SendRequest<RequestBody>),
     Http2(http2::SendRequest<RequestBody>),
 }
 
-pub(super) async fn connect(origin: &Arc<Origin>) -> Result<Fresh, ConnectError> {
+/// Opens a connection; `for_stream` says that what it carries first is still arriving from the client.
+pub(super) async fn connect(origin: &Arc<Origin>, for_stream: bool) -> Result<Fresh, ConnectError> {
     let open = origin.admit().ok_or(ConnectError::Limit)?;
-    let stream = TcpStream::connect((origin.host.as_str(), origin.port)).await?;
-    stream.set_nodelay(true)?;
-    let Some(name) = &origin.tls else {
-        return handshake_http1(stream, open).await;
+    let plain = TcpStream::connect((origin.host.as_str(), origin.port)).await?;
+    plain.set_nodelay(true)?;
+    let stream = match &origin.tls {
+        None => Stream::Plain(plain),
+        Some(name) => {
+            let connector = TlsConnector::from(tls::client_config());
+            Stream::Tls(Box::new(connector.connect(name.clone(), plain).await?))
+        }
     };
-    let stream = TlsConnector::from(tls::client_config()).connect(name.clone(), stream).await?;
-    if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
-        handshake_http2(stream, open).await
-    } else {
-        handshake_http1(stream, open).await
+    if stream.is_http2() {
+        return handshake_http2(stream, open).await;
     }
+    if for_stream {
+        return handshake_http1(stream, open).await;
+    }
+    Ok(Fresh::Http1(Box::new(Connection::new(stream, open))))
 }
 
-async fn handshake_http1<S>(stream: S, open: OpenConnection) -> Result<Fresh, ConnectError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let heard = Heard::default();
-    let stream = Listening { stream, heard: heard.clone() };
+async fn handshake_http1(stream: Stream, open: OpenConnection) -> Result<Fresh, ConnectError> {
     let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     drive(async move {
         if let Err(error) = connection.await {
@@ -59,13 +62,10 @@ where
         }
         drop(open);
     });
-    Ok(Fresh::Http1(sender, heard))
+    Ok(Fresh::Streaming(sender))
 }
 
-async fn handshake_http2<S>(stream: S, open: OpenConnection) -> Result<Fresh, ConnectError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn handshake_http2(stream: Stream, open: OpenConnection) -> Result<Fresh, ConnectError> {
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .handshake(TokioIo::new(stream))

@@ -3,13 +3,12 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
-use hyper::body::Incoming;
-use hyper::client::conn::{http1, http2};
+use hyper::client::conn::http2;
 
 use super::body::RequestBody;
+use super::checkout::{Checkout, Link};
 use super::connect::{self, ConnectError, Fresh};
-use super::heard::Heard;
+use super::http1::Connection;
 use super::origin::Origin;
 
 /// How long an idle plain-HTTP connection is kept: below uvicorn's 5 s, which vLLM and most
@@ -19,6 +18,17 @@ const IDLE_PLAIN: Duration = Duration::from_secs(4);
 const IDLE_TLS: Duration = Duration::from_secs(55);
 /// Requests on one HTTP/2 connection before another is opened; providers announce 100 and more.
 const STREAMS_PER_CONNECTION: usize = 100;
+
+/// What a request needs of its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Any will do.
+    Any,
+    /// Nobody used it before.
+    Fresh,
+    /// The same, and the request's body is still arriving from the client.
+    FreshForStream,
+}
 
 /// Idle connections of one worker, by origin.
 ///
@@ -41,8 +51,7 @@ struct Lane {
 
 #[derive(Debug)]
 struct Idle {
-    sender: http1::SendRequest<RequestBody>,
-    heard: Heard,
+    connection: Box<Connection>,
     since: Instant,
 }
 
@@ -64,9 +73,9 @@ impl Pool {
     pub(super) fn reuse(self: &Arc<Self>, origin: &Arc<Origin>) -> Option<Checkout> {
         let mut lanes = self.lanes();
         let lane = lane(&mut lanes, origin);
-        while let Some(idle) = lane.idle.pop() {
-            if idle.sender.is_ready() && idle.since.elapsed() < keep(origin) {
-                return Some(self.checkout(idle.sender, idle.heard));
+        while let Some(mut idle) = lane.idle.pop() {
+            if idle.since.elapsed() < keep(origin) && idle.connection.is_idle() {
+                return Some(self.checkout(idle.connection));
             }
         }
         lane.shared.retain(|shared| !shared.sender.is_closed());
@@ -77,17 +86,17 @@ impl Pool {
 
     /// A connection when none is idle: a fresh one, or a place on one that another request just opened.
     ///
-    /// `fresh_only` insists on a connection that nobody used before.
+    /// `wanted` may insist on a connection that nobody used before.
     pub(super) async fn connection(
         self: &Arc<Self>,
         origin: &Arc<Origin>,
-        fresh_only: bool,
+        wanted: Wanted,
     ) -> Result<Checkout, ConnectError> {
-        if fresh_only || origin.tls.is_none() {
-            return self.fresh(origin).await;
+        if wanted != Wanted::Any || origin.tls.is_none() {
+            return self.fresh(origin, wanted).await;
         }
         let Some(connecting) = self.turn(origin) else {
-            return self.fresh(origin).await;
+            return self.fresh(origin, wanted).await;
         };
         let turn = connecting.lock().await;
         if let Some(checkout) = self.reuse(origin) {
@@ -95,7 +104,7 @@ impl Pool {
         }
         // Once the first connection has shown that the origin speaks HTTP/1.1, the others need not queue.
         let turn = self.turn(origin).map(|_| turn);
-        let fresh = self.fresh(origin).await;
+        let fresh = self.fresh(origin, wanted).await;
         drop(turn);
         fresh
     }
@@ -108,17 +117,15 @@ impl Pool {
     }
 
     /// A connection nobody used before.
-    async fn fresh(self: &Arc<Self>, origin: &Arc<Origin>) -> Result<Checkout, ConnectError> {
-        let fresh = connect::connect(origin).await?;
+    async fn fresh(self: &Arc<Self>, origin: &Arc<Origin>, wanted: Wanted) -> Result<Checkout, ConnectError> {
+        let fresh = connect::connect(origin, wanted == Wanted::FreshForStream).await?;
         let mut lanes = self.lanes();
         let lane = lane(&mut lanes, origin);
+        lane.speaks_http1 = !matches!(fresh, Fresh::Http2(_));
         Ok(match fresh {
-            Fresh::Http1(sender, heard) => {
-                lane.speaks_http1 = true;
-                self.checkout(sender, heard)
-            }
+            Fresh::Http1(connection) => self.checkout(connection),
+            Fresh::Streaming(sender) => Checkout::new(Link::Streaming { sender }),
             Fresh::Http2(sender) => {
-                lane.speaks_http1 = false;
                 let shared = Shared { sender, streams: Arc::new(()), since: Instant::now() };
                 let checkout = shared.checkout();
                 lane.shared.push(shared);
@@ -127,15 +134,13 @@ impl Pool {
         })
     }
 
-    fn checkout(self: &Arc<Self>, sender: http1::SendRequest<RequestBody>, heard: Heard) -> Checkout {
-        let heard_before = heard.bytes();
-        Checkout { link: Link::Http1 { sender, heard, heard_before, pool: Arc::clone(self) } }
+    fn checkout(self: &Arc<Self>, connection: Box<Connection>) -> Checkout {
+        Checkout::new(Link::Http1 { connection, pool: Arc::clone(self) })
     }
 
-    fn give_back(&self, index: usize, sender: http1::SendRequest<RequestBody>, heard: Heard) {
-        if let Some(lane) = self.lanes().get_mut(index) {
-            lane.idle.push(Idle { sender, heard, since: Instant::now() });
-        }
+    /// Keeps a connection for the next request.
+    pub(super) fn give_back(&self, origin: &Origin, connection: Box<Connection>) {
+        lane(&mut self.lanes(), origin).idle.push(Idle { connection, since: Instant::now() });
     }
 
     /// Closes connections that were idle for too long; called every few seconds.
@@ -144,7 +149,7 @@ impl Pool {
         for origin in origins {
             if let Some(lane) = lanes.get_mut(origin.index) {
                 let keep = keep(origin);
-                lane.idle.retain(|idle| idle.sender.is_ready() && idle.since.elapsed() < keep);
+                lane.idle.retain_mut(|idle| idle.since.elapsed() < keep && idle.connection.is_idle());
                 lane.shared.retain(|shared| {
                     !shared.sender.is_closed() && (0 < shared.streams() || shared.since.elapsed() < keep)
                 });
@@ -175,75 +180,6 @@ impl Shared {
 
     fn checkout(&self) -> Checkout {
         let (sender, stream) = (self.sender.clone(), Arc::clone(&self.streams));
-        Checkout { link: Link::Http2 { sender, _stream: stream } }
+        Checkout::new(Link::Http2 { sender, stream })
     }
-}
-
-/// A connection in use by one request.
-///
-/// Dropping it closes an HTTP/1.1 connection; [`Checkout::finish`] keeps it for the next request.
-#[derive(Debug)]
-pub struct Checkout {
-    link: Link,
-}
-
-#[derive(Debug)]
-enum Link {
-    Http1 {
-        sender: http1::SendRequest<RequestBody>,
-        heard: Heard,
-        /// Bytes that had come before this request.
-        heard_before: u64,
-        pool: Arc<Pool>,
-    },
-    Http2 {
-        sender: http2::SendRequest<RequestBody>,
-        _stream: Arc<()>,
-    },
-}
-
-impl Checkout {
-    pub(super) fn is_http2(&self) -> bool {
-        matches!(self.link, Link::Http2 { .. })
-    }
-
-    pub(super) async fn send(
-        &mut self,
-        request: Request<RequestBody>,
-    ) -> Result<Response<Incoming>, hyper::Error> {
-        match &mut self.link {
-            Link::Http1 { sender, .. } => sender.send_request(request).await,
-            Link::Http2 { sender, .. } => sender.send_request(request).await,
-        }
-    }
-
-    /// Whether a request that failed like this may go out again: nothing of an answer has come, so that
-    /// it was the connection that ended and not the work. HTTP/2 says of a connection that it ends; what
-    /// breaks on it later is an answer, unless the request was never sent.
-    pub(super) fn left_no_trace(&self, error: &hyper::Error) -> bool {
-        match &self.link {
-            Link::Http1 { heard, heard_before, .. } => heard.bytes() == *heard_before,
-            Link::Http2 { .. } => error.is_canceled(),
-        }
-    }
-
-    /// The answer was read to its end: keeps the connection for the next request.
-    pub fn finish(self, origin: &Origin) {
-        let Link::Http1 { mut sender, heard, pool, .. } = self.link else { return };
-        let index = origin.index;
-        if sender.is_ready() {
-            pool.give_back(index, sender, heard);
-        } else if !sender.is_closed() {
-            when_ready(async move {
-                if sender.ready().await.is_ok() {
-                    pool.give_back(index, sender, heard);
-                }
-            });
-        }
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "ends when its connection is ready or closed")]
-fn when_ready(waiting: impl Future<Output = ()> + Send + 'static) {
-    tokio::spawn(waiting);
 }

@@ -7,15 +7,16 @@ use std::task::Poll;
 use std::time::Duration;
 
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Method, Request, Response, Uri, header};
-use hyper::body::Incoming;
+use http::{HeaderMap, Method, Request, Uri, header, response};
 use leastbusy_balance::{Outcome, Phase};
 use tokio::time::{Instant, Sleep};
 
+use super::answer::Answer;
 use super::body::{RequestBody, StreamError};
+use super::checkout::{Broken, Checkout, Unanswered};
 use super::connect::ConnectError;
 use super::origin::Origin;
-use super::pool::{Checkout, Pool};
+use super::pool::{Pool, Wanted};
 
 /// The time limits of one attempt, each counted from the event it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,13 +56,24 @@ pub struct Target<'a> {
     pub message: &'a mut (dyn FnMut() -> Option<(HeaderMap, RequestBody)> + Send),
 }
 
-/// The head of an answer, and the connection its body arrives on.
+/// The head of an answer, and what its body arrives on.
 #[derive(Debug)]
 pub struct Exchange {
-    /// The answer.
-    pub response: Response<Incoming>,
-    /// Give it back with [`Checkout::finish`] once the body was read to its end.
-    pub checkout: Checkout,
+    /// The head.
+    pub parts: response::Parts,
+    /// The body. Give its connection back with [`Answer::finish`] once it was read to its end.
+    pub answer: Answer,
+}
+
+/// One sending of a request.
+#[derive(Debug)]
+pub(super) struct Message<'a> {
+    pub(super) origin: &'a Origin,
+    pub(super) method: &'a Method,
+    pub(super) path: &'a PathAndQuery,
+    /// All but `Host` and what tells the body's length.
+    pub(super) headers: HeaderMap,
+    pub(super) body: RequestBody,
 }
 
 /// Why there was no answer.
@@ -75,7 +87,7 @@ pub enum SendError {
     Connect(String),
     /// The connection broke before the answer began.
     #[error("the connection broke before the answer began: {0}")]
-    Broken(hyper::Error),
+    Broken(Broken),
     /// The client failed to send a body that was streaming through; the error is the stream's own.
     #[error("the client did not send all of its body: {0}")]
     ClientBody(StreamError),
@@ -135,71 +147,91 @@ pub async fn send(
     let total = started + limits.total;
     let (mut headers, mut body) = (target.message)().ok_or(SendError::BodyGone)?;
     // A body that streams through may be too long to keep, so it does not go where it may be needed again.
-    let reused = if body.is_whole() { pool.reuse(target.origin) } else { None };
-    let fresh_only = reused.is_some() || !body.is_whole();
-    if let Some(mut checkout) = reused {
-        let request = request(&target, headers, body, checkout.is_http2());
-        match exchange(&mut checkout, request, (started, limits, total), timer).await {
-            Ok(response) => return Ok(Exchange { response, checkout }),
-            Err(SendError::Broken(error)) if checkout.left_no_trace(&error) => {
-                (headers, body) = (target.message)().ok_or(SendError::Broken(error))?;
+    let mut wanted = if body.is_whole() { Wanted::Any } else { Wanted::FreshForStream };
+    let reused = if wanted == Wanted::Any { pool.reuse(target.origin) } else { None };
+    if let Some(checkout) = reused {
+        let message = message(&target, headers, body);
+        match exchange(checkout, message, (started, limits, total), timer).await {
+            Ok(exchange) => return Ok(exchange),
+            Err(Failed::Unanswered(Unanswered { cause, left_no_trace: true })) => {
+                (headers, body) = (target.message)().ok_or(SendError::Broken(cause))?;
+                wanted = Wanted::Fresh;
             }
-            Err(error) => return Err(error),
+            Err(failed) => return Err(failed.into()),
         }
     }
     // Boxed because it is large and rare: a request on a kept connection should not pay for its size.
-    let connecting = Box::pin(pool.connection(target.origin, fresh_only));
+    let connecting = Box::pin(pool.connection(target.origin, wanted));
     let connect = total.min(Instant::now() + limits.connect);
-    let mut checkout = match before(connect, timer, connecting).await {
+    let checkout = match before(connect, timer, connecting).await {
         Some(checkout) => checkout?,
         None => return Err(SendError::Timeout(Phase::Connect)),
     };
-    let request = request(&target, headers, body, checkout.is_http2());
-    let response = exchange(&mut checkout, request, (Instant::now(), limits, total), timer).await?;
-    Ok(Exchange { response, checkout })
+    let message = message(&target, headers, body);
+    Ok(exchange(checkout, message, (Instant::now(), limits, total), timer).await?)
+}
+
+/// Why one sending got no answer.
+enum Failed {
+    Unanswered(Unanswered),
+    Client(StreamError),
+    Timeout(Phase),
+}
+
+impl From<Failed> for SendError {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Unanswered(unanswered) => Self::Broken(unanswered.cause),
+            Failed::Client(cause) => Self::ClientBody(cause),
+            Failed::Timeout(phase) => Self::Timeout(phase),
+        }
+    }
 }
 
 async fn exchange(
-    checkout: &mut Checkout,
-    request: Request<RequestBody>,
+    checkout: Checkout,
+    message: Message<'_>,
     (now, limits, total): (Instant, &Limits, Instant),
     timer: &mut Pin<Box<Sleep>>,
-) -> Result<Response<Incoming>, SendError> {
+) -> Result<Exchange, Failed> {
     let first_byte = now + limits.first_byte;
-    let client_failure = request.body().client_failure();
-    match before(total.min(first_byte), timer, checkout.send(request)).await {
-        Some(Ok(response)) => Ok(response),
-        Some(Err(error)) => Err(match client_failure.and_then(|failure| failure.take()) {
-            Some(cause) => SendError::ClientBody(cause),
-            None => SendError::Broken(error),
+    let client_failure = message.body.client_failure();
+    match before(total.min(first_byte), timer, checkout.send(message)).await {
+        Some(Ok((parts, answer))) => Ok(Exchange { parts, answer }),
+        Some(Err(unanswered)) => Err(match client_failure.and_then(|failure| failure.take()) {
+            Some(cause) => Failed::Client(cause),
+            None => Failed::Unanswered(unanswered),
         }),
-        None if total < first_byte => Err(SendError::Timeout(Phase::Total)),
-        None => Err(SendError::Timeout(Phase::FirstByte)),
+        None if total < first_byte => Err(Failed::Timeout(Phase::Total)),
+        None => Err(Failed::Timeout(Phase::FirstByte)),
     }
 }
 
-/// The request in the form that its connection's protocol wants.
-fn request(
-    target: &Target<'_>,
-    mut headers: HeaderMap,
-    body: RequestBody,
-    http2: bool,
-) -> Request<RequestBody> {
-    let mut uri = Uri::from(target.path.clone());
-    if http2 {
-        let mut parts = http::uri::Parts::default();
-        parts.scheme = Some(target.origin.scheme());
-        parts.authority = Some(target.origin.authority.clone());
-        parts.path_and_query = Some(target.path.clone());
-        uri = Uri::from_parts(parts).expect("scheme, authority and path make a URI");
-    } else {
-        headers.insert(header::HOST, target.origin.host_header.clone());
+fn message<'a>(target: &'a Target<'_>, headers: HeaderMap, body: RequestBody) -> Message<'a> {
+    let Target { origin, method, path, .. } = target;
+    Message { origin, method, path, headers, body }
+}
+
+impl Message<'_> {
+    /// The request in the form that hyper wants for its connection's protocol.
+    pub(super) fn into_request(self, http2: bool) -> Request<RequestBody> {
+        let Self { origin, method, path, mut headers, body } = self;
+        let mut uri = Uri::from(path.clone());
+        if http2 {
+            let mut parts = http::uri::Parts::default();
+            parts.scheme = Some(origin.scheme());
+            parts.authority = Some(origin.authority.clone());
+            parts.path_and_query = Some(path.clone());
+            uri = Uri::from_parts(parts).expect("scheme, authority and path make a URI");
+        } else {
+            headers.insert(header::HOST, origin.host_header.clone());
+        }
+        let mut request = Request::new(body);
+        *request.method_mut() = method.clone();
+        *request.uri_mut() = uri;
+        *request.headers_mut() = headers;
+        request
     }
-    let mut request = Request::new(body);
-    *request.method_mut() = target.method.clone();
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
-    request
 }
 
 /// What `future` gives, or `None` when `deadline` comes first.

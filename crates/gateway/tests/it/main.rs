@@ -25,6 +25,7 @@ mod forms;
 mod headers;
 mod hedges;
 mod leaving;
+mod odd_answers;
 mod pages;
 mod process;
 mod replay;
