@@ -46,8 +46,11 @@ impl Arriving {
     ) -> Self {
         let last_frame = answered.into();
         let mut arriving = Self { upstream, attempt, timer, last_frame, limits: *limits, watch, stream_end };
+        // One that fires too early is set anew then; nearly always the answer is here before.
         let (deadline, _) = arriving.deadline();
-        arriving.timer.as_mut().reset(deadline);
+        if deadline < arriving.timer.deadline() {
+            arriving.timer.as_mut().reset(deadline);
+        }
         arriving
     }
 
@@ -89,21 +92,21 @@ impl Arriving {
     }
 
     /// It is worth sending on: the deployment serves.
-    pub(super) fn serves(&mut self) {
-        self.attempt.serves();
+    pub(super) fn serves(&mut self, now: std::time::Instant) {
+        self.attempt.serves(now);
     }
 
     /// The last byte is here, and all is well.
-    pub(super) fn complete(self) {
+    pub(super) fn complete(self, now: std::time::Instant) {
         let Self { attempt, upstream, .. } = self;
-        upstream.finish(attempt.deployment().origin());
-        attempt.complete();
+        upstream.finish(attempt.deployment().origin(), now);
+        attempt.complete(now);
     }
 
     /// The last byte is here, and says that the attempt failed.
     pub(super) fn complete_as(self, outcome: Outcome) {
         let Self { attempt, upstream, .. } = self;
-        upstream.finish(attempt.deployment().origin());
+        upstream.finish(attempt.deployment().origin(), std::time::Instant::now());
         attempt.end(outcome);
     }
 

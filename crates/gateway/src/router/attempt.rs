@@ -129,11 +129,11 @@ impl Attempt {
     }
 
     /// The answer is worth sending on.
-    pub(super) fn serves(&mut self) {
+    pub(super) fn serves(&mut self, now: Instant) {
         if self.whole == Outcome::Success
             && let Some(lease) = &mut self.lease
         {
-            lease.answered(self.table.since_start(Instant::now()));
+            lease.answered(self.table.since_start(now));
         }
     }
 
@@ -159,18 +159,16 @@ impl Attempt {
     }
 
     /// The last byte of the answer is here.
-    pub(super) fn complete(self) {
-        let outcome = self.whole;
-        self.end(outcome);
+    pub(super) fn complete(mut self, now: Instant) {
+        self.tell(self.whole, now);
     }
 
     pub(super) fn end(mut self, outcome: Outcome) {
-        self.tell(outcome);
+        self.tell(outcome, Instant::now());
     }
 
-    fn tell(&mut self, outcome: Outcome) {
+    fn tell(&mut self, outcome: Outcome, now: Instant) {
         let Some(lease) = self.lease.take() else { return };
-        let now = Instant::now();
         let ending = Ending { outcome, counts: !self.excused.covers(outcome), status: self.status };
         let until = lease.end(ending, self.table.since_start(now));
         let rested = until.map(|until| until.saturating_sub(self.table.since_start(now)));
@@ -220,7 +218,9 @@ impl Drop for Attempt {
     // Whoever still holds an attempt that is not over is a request whose client has gone: hyper drops
     // its future or its body, and the lease with it.
     fn drop(&mut self) {
-        let lost = self.lost.as_ref().is_some_and(Lost::has);
-        self.tell(if lost { Outcome::HedgeLost } else { Outcome::ClientLeft });
+        if self.lease.is_some() {
+            let lost = self.lost.as_ref().is_some_and(Lost::has);
+            self.tell(if lost { Outcome::HedgeLost } else { Outcome::ClientLeft }, Instant::now());
+        }
     }
 }

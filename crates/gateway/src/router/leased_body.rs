@@ -131,7 +131,7 @@ impl Body for LeasedBody {
             Ok(Piece::Frame { frame, is_last }) => match arriving.flaw_at_end().filter(|_| is_last) {
                 None => {
                     if is_last && let Some(arriving) = self.take_arriving() {
-                        arriving.complete();
+                        arriving.complete(std::time::Instant::now());
                     }
                     Poll::Ready(Some(Ok(frame)))
                 }
@@ -142,7 +142,7 @@ impl Body for LeasedBody {
             Ok(Piece::End) => match arriving.flaw_at_end() {
                 None => {
                     if let Some(arriving) = self.take_arriving() {
-                        arriving.complete();
+                        arriving.complete(std::time::Instant::now());
                     }
                     Poll::Ready(None)
                 }

@@ -212,9 +212,10 @@ impl Beginning<'_> {
             Finding::Begins => Ok(self.send_on()),
             Finding::IsHere => match self.arriving.flaw_at_end() {
                 None => {
-                    self.arriving.serves();
+                    let now = Instant::now();
+                    self.arriving.serves(now);
                     let tokens = self.arriving.tokens();
-                    self.arriving.complete();
+                    self.arriving.complete(now);
                     Ok(to_client(self.parts, LeasedBody::here(self.held, tokens)))
                 }
                 Some(outcome) if self.held.is_empty() => Err(self.broke_off(outcome)),
@@ -252,7 +253,7 @@ impl Beginning<'_> {
     }
 
     fn send_on(mut self) -> Response<LeasedBody> {
-        self.arriving.serves();
+        self.arriving.serves(Instant::now());
         let body = LeasedBody::arriving(self.held, Box::new(self.arriving));
         to_client(self.parts, body)
     }

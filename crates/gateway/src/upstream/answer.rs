@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -40,12 +41,12 @@ impl Answer {
     }
 
     /// The answer was read to its end: keeps the connection for the next request, if it is still good for one.
-    pub fn finish(self, origin: &Origin) {
+    pub fn finish(self, origin: &Origin, now: Instant) {
         if let Arriving::Own { mut connection, pool } = self.0
             && connection.is_reusable()
         {
             connection.rest();
-            pool.give_back(origin, connection);
+            pool.give_back(origin, connection, now);
         }
     }
 }

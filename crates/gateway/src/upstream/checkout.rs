@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use http::response;
-use hyper::body::Incoming;
+use http::{Request, response};
 use hyper::client::conn::{http1 as hyper_http1, http2};
 
 use super::answer::Answer;
@@ -60,35 +59,59 @@ impl Checkout {
         Self { link }
     }
 
-    /// Sends a request and waits for the head of its answer.
-    pub(super) async fn send(self, message: Message<'_>) -> Result<(response::Parts, Answer), Unanswered> {
+    /// Begins to send a request.
+    pub(super) fn begin(self, message: Message<'_>) -> Exchanging {
         match self.link {
             Link::Http1 { mut connection, pool } => {
                 let target = (message.method, message.path, &message.origin.host_header);
                 connection.begin(target, &message.headers, message.body.into_pieces());
-                match connection.head().await {
-                    Ok(parts) => Ok((parts, Answer::own(connection, pool))),
-                    Err(cause) => {
-                        let left_no_trace = connection.has_heard_nothing();
-                        Err(Unanswered { cause: cause.into(), left_no_trace })
-                    }
-                }
+                Exchanging::Http1 { connection, pool }
             }
-            Link::Streaming { mut sender } => {
-                let response = sender.send_request(message.into_request(false)).await;
-                let unanswered = |cause| Unanswered { cause, left_no_trace: false };
-                let (parts, body) = response.map_err(|error| unanswered(error.into()))?.into_parts();
+            Link::Streaming { sender } => {
+                Exchanging::Streaming { sender, request: Box::new(message.into_request(false)) }
+            }
+            Link::Http2 { sender, stream } => {
+                Exchanging::Http2 { sender, stream, request: Box::new(message.into_request(true)) }
+            }
+        }
+    }
+}
+
+/// A connection with a request on it. Small, because it is moved into futures.
+#[derive(Debug)]
+pub(super) enum Exchanging {
+    Http1 { connection: Box<Connection>, pool: Arc<Pool> },
+    Streaming { sender: hyper_http1::SendRequest<RequestBody>, request: Box<Request<RequestBody>> },
+    Http2 { sender: http2::SendRequest<RequestBody>, stream: Arc<()>, request: Box<Request<RequestBody>> },
+}
+
+impl Exchanging {
+    /// Sends the request and waits for the head of its answer.
+    pub(super) async fn answer(self) -> Result<(response::Parts, Answer), Unanswered> {
+        match self {
+            Self::Http1 { mut connection, pool } => match connection.head().await {
+                Ok(parts) => Ok((parts, Answer::own(connection, pool))),
+                Err(cause) => {
+                    let left_no_trace = connection.has_heard_nothing();
+                    Err(Unanswered { cause: cause.into(), left_no_trace })
+                }
+            },
+            Self::Streaming { mut sender, request } => {
+                let response = sender.send_request(*request).await;
+                let unanswered =
+                    |error: hyper::Error| Unanswered { cause: error.into(), left_no_trace: false };
+                let (parts, body) = response.map_err(unanswered)?.into_parts();
                 Ok((parts, Answer::hyper(body, None)))
             }
-            Link::Http2 { mut sender, stream } => {
-                let response = sender.send_request(message.into_request(true)).await;
+            Self::Http2 { mut sender, stream, request } => {
+                let response = sender.send_request(*request).await;
                 // HTTP/2 says of a connection that it ends; what breaks on it later is an answer, unless the
                 // request was never sent.
                 let unanswered = |error: hyper::Error| {
                     let left_no_trace = error.is_canceled();
                     Unanswered { cause: error.into(), left_no_trace }
                 };
-                let (parts, body): (_, Incoming) = response.map_err(unanswered)?.into_parts();
+                let (parts, body) = response.map_err(unanswered)?.into_parts();
                 Ok((parts, Answer::hyper(body, Some(stream))))
             }
         }

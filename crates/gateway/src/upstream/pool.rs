@@ -70,17 +70,17 @@ impl Pool {
     }
 
     /// A connection that was used before, if one is idle.
-    pub(super) fn reuse(self: &Arc<Self>, origin: &Arc<Origin>) -> Option<Checkout> {
+    pub(super) fn reuse(self: &Arc<Self>, origin: &Arc<Origin>, now: Instant) -> Option<Checkout> {
         let mut lanes = self.lanes();
         let lane = lane(&mut lanes, origin);
         while let Some(mut idle) = lane.idle.pop() {
-            if idle.since.elapsed() < keep(origin) && idle.connection.is_idle() {
+            if now.saturating_duration_since(idle.since) < keep(origin) && idle.connection.is_idle() {
                 return Some(self.checkout(idle.connection));
             }
         }
         lane.shared.retain(|shared| !shared.sender.is_closed());
         let shared = lane.shared.iter_mut().find(|shared| shared.streams() < STREAMS_PER_CONNECTION)?;
-        shared.since = Instant::now();
+        shared.since = now;
         Some(shared.checkout())
     }
 
@@ -99,7 +99,7 @@ impl Pool {
             return self.fresh(origin, wanted).await;
         };
         let turn = connecting.lock().await;
-        if let Some(checkout) = self.reuse(origin) {
+        if let Some(checkout) = self.reuse(origin, Instant::now()) {
             return Ok(checkout);
         }
         // Once the first connection has shown that the origin speaks HTTP/1.1, the others need not queue.
@@ -139,8 +139,8 @@ impl Pool {
     }
 
     /// Keeps a connection for the next request.
-    pub(super) fn give_back(&self, origin: &Origin, connection: Box<Connection>) {
-        lane(&mut self.lanes(), origin).idle.push(Idle { connection, since: Instant::now() });
+    pub(super) fn give_back(&self, origin: &Origin, connection: Box<Connection>, now: Instant) {
+        lane(&mut self.lanes(), origin).idle.push(Idle { connection, since: now });
     }
 
     /// Closes connections that were idle for too long; called every few seconds.

@@ -12,8 +12,8 @@ use leastbusy_balance::{Outcome, Phase};
 use tokio::time::{Instant, Sleep};
 
 use super::answer::Answer;
-use super::body::{RequestBody, StreamError};
-use super::checkout::{Broken, Checkout, Unanswered};
+use super::body::{ClientFailure, RequestBody, StreamError};
+use super::checkout::{Broken, Exchanging, Unanswered};
 use super::connect::ConnectError;
 use super::origin::Origin;
 use super::pool::{Pool, Wanted};
@@ -148,10 +148,10 @@ pub async fn send(
     let (mut headers, mut body) = (target.message)().ok_or(SendError::BodyGone)?;
     // A body that streams through may be too long to keep, so it does not go where it may be needed again.
     let mut wanted = if body.is_whole() { Wanted::Any } else { Wanted::FreshForStream };
-    let reused = if wanted == Wanted::Any { pool.reuse(target.origin) } else { None };
+    let reused = if wanted == Wanted::Any { pool.reuse(target.origin, started.into_std()) } else { None };
     if let Some(checkout) = reused {
-        let message = message(&target, headers, body);
-        match exchange(checkout, message, (started, limits, total), timer).await {
+        let exchanging = checkout.begin(message(&target, headers, body));
+        match exchange(exchanging, None, (started, limits, total), timer).await {
             Ok(exchange) => return Ok(exchange),
             Err(Failed::Unanswered(Unanswered { cause, left_no_trace: true })) => {
                 (headers, body) = (target.message)().ok_or(SendError::Broken(cause))?;
@@ -167,8 +167,9 @@ pub async fn send(
         Some(checkout) => checkout?,
         None => return Err(SendError::Timeout(Phase::Connect)),
     };
-    let message = message(&target, headers, body);
-    Ok(exchange(checkout, message, (Instant::now(), limits, total), timer).await?)
+    let client_failure = body.client_failure();
+    let exchanging = checkout.begin(message(&target, headers, body));
+    Ok(exchange(exchanging, client_failure, (Instant::now(), limits, total), timer).await?)
 }
 
 /// Why one sending got no answer.
@@ -189,14 +190,13 @@ impl From<Failed> for SendError {
 }
 
 async fn exchange(
-    checkout: Checkout,
-    message: Message<'_>,
+    exchanging: Exchanging,
+    client_failure: Option<ClientFailure>,
     (now, limits, total): (Instant, &Limits, Instant),
     timer: &mut Pin<Box<Sleep>>,
 ) -> Result<Exchange, Failed> {
     let first_byte = now + limits.first_byte;
-    let client_failure = message.body.client_failure();
-    match before(total.min(first_byte), timer, checkout.send(message)).await {
+    match before(total.min(first_byte), timer, exchanging.answer()).await {
         Some(Ok((parts, answer))) => Ok(Exchange { parts, answer }),
         Some(Err(unanswered)) => Err(match client_failure.and_then(|failure| failure.take()) {
             Some(cause) => Failed::Client(cause),

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -16,6 +16,21 @@ pub(super) enum Stream {
 }
 
 impl Stream {
+    /// Whether nothing has come, an end included. What has come may be lost by asking.
+    pub(super) fn is_silent(&mut self) -> bool {
+        match self {
+            // This asks the system only if it has told of something, and disturbs nobody who waits.
+            Self::Plain(stream) => {
+                matches!(stream.try_read(&mut [0]), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+            }
+            // Here what comes may be TLS's own. Whoever uses the connection next sets a waker that works.
+            Self::Tls(stream) => {
+                let mut context = Context::from_waker(Waker::noop());
+                Pin::new(stream).poll_read(&mut context, &mut ReadBuf::new(&mut [0])).is_pending()
+            }
+        }
+    }
+
     /// Whether both sides agreed on HTTP/2.
     pub(super) fn is_http2(&self) -> bool {
         match self {

@@ -58,14 +58,17 @@ pub(super) fn read(bytes: &[u8], seen: usize, is_head_request: bool) -> Result<O
     let status = parsed.code.and_then(|code| StatusCode::from_u16(code).ok());
     let status = status.ok_or(Flaw("no status that HTTP knows"))?;
     let version = if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-    let headers = header_map(bytes, length, parsed.headers)?;
+    let (headers, said) = header_map(bytes, length, parsed.headers)?;
     let (mut parts, ()) = Response::new(()).into_parts();
     (parts.status, parts.version, parts.headers) = (status, version, headers);
-    let says = Says::of(&parts);
-    let framing = framing(&mut parts, is_head_request)?;
+    let framing = framing(&mut parts, said, is_head_request)?;
+    let keep_alive = match said.keep_alive {
+        Some(keep_alive) => keep_alive,
+        None => version == Version::HTTP_11,
+    };
     // A length beside chunks is how one answer is made to look like two, so nothing is read behind it.
-    let keep_alive = says.keep_alive && !says.is_ambiguous && framing != Framing::UntilClosed;
-    Ok(Some((Head { parts, framing, keep_alive }, length)))
+    let is_clear = !(said.has_encoding && said.has_length) && framing != Framing::UntilClosed;
+    Ok(Some((Head { parts, framing, keep_alive: keep_alive && is_clear }, length)))
 }
 
 const LONG: Flaw = Flaw("its head is too long");
@@ -75,7 +78,7 @@ pub(super) fn fields(bytes: &[u8]) -> Result<Option<(HeaderMap, usize)>, Flaw> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     match httparse::parse_headers(bytes, &mut fields).map_err(flaw)? {
         Status::Partial => Ok(None),
-        Status::Complete((length, fields)) => Ok(Some((header_map(bytes, length, fields)?, length))),
+        Status::Complete((length, fields)) => Ok(Some((header_map(bytes, length, fields)?.0, length))),
     }
 }
 
@@ -98,53 +101,66 @@ fn may_end_after(bytes: &[u8], seen: usize) -> bool {
     memchr::memchr_iter(b'\n', new).any(|at| matches!(&new[at + 1..], [b'\n', ..] | [b'\r', b'\n', ..]))
 }
 
-fn header_map(bytes: &[u8], length: usize, fields: &[Header<'_>]) -> Result<HeaderMap, Flaw> {
+/// What headers say of the message itself, noted while they are read: most answers then need no search.
+#[derive(Debug, Default, Clone, Copy)]
+struct Said {
+    /// What `Connection` says of keeping it; `close` counts, wherever it stands.
+    keep_alive: Option<bool>,
+    has_length: bool,
+    has_encoding: bool,
+}
+
+impl Said {
+    fn note(&mut self, name: &HeaderName, value: &HeaderValue) {
+        match *name {
+            header::CONTENT_LENGTH => self.has_length = true,
+            header::TRANSFER_ENCODING => self.has_encoding = true,
+            header::CONNECTION => {
+                for option in value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii) {
+                    if option.eq_ignore_ascii_case(b"close") {
+                        self.keep_alive = Some(false);
+                    } else if option.eq_ignore_ascii_case(b"keep-alive") {
+                        self.keep_alive.get_or_insert(true);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Room for what the gateway adds to an answer's headers, of which at least one goes no further: a map that
+/// grows is built anew.
+const ADDED_FIELDS: usize = 7;
+
+fn header_map(bytes: &[u8], length: usize, fields: &[Header<'_>]) -> Result<(HeaderMap, Said), Flaw> {
     // One copy that all values share: they outlive the buffer's next use.
     let copy = Bytes::copy_from_slice(&bytes[..length]);
-    let mut headers = HeaderMap::with_capacity(fields.len());
+    let mut headers = HeaderMap::with_capacity(fields.len() + ADDED_FIELDS);
+    let mut said = Said::default();
     for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes()).map_err(|_| Flaw("a header's name"))?;
         let start = field.value.as_ptr().addr() - bytes.as_ptr().addr();
         let value = copy.slice(start..start + field.value.len());
         let value = HeaderValue::from_maybe_shared(value).map_err(|_| Flaw("a header's value"))?;
+        said.note(&name, &value);
         headers.append(name, value);
     }
-    Ok(headers)
-}
-
-/// What a head says of its connection.
-struct Says {
-    keep_alive: bool,
-    is_ambiguous: bool,
-}
-
-impl Says {
-    fn of(parts: &response::Parts) -> Self {
-        let mut keep_alive = parts.version == Version::HTTP_11;
-        for value in parts.headers.get_all(header::CONNECTION) {
-            let mut options = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-            let names = |wanted: &'static [u8]| move |option: &[u8]| option.eq_ignore_ascii_case(wanted);
-            if options.clone().any(names(b"close")) {
-                keep_alive = false;
-                break;
-            }
-            keep_alive |= options.any(names(b"keep-alive"));
-        }
-        let has = |name| parts.headers.contains_key(name);
-        Self { keep_alive, is_ambiguous: has(header::TRANSFER_ENCODING) && has(header::CONTENT_LENGTH) }
-    }
+    Ok((headers, said))
 }
 
 /// How the body's end is told (RFC 9112, section 6.3). Leaves at most one `Content-Length`, and none that
 /// does not count.
-fn framing(parts: &mut response::Parts, is_head_request: bool) -> Result<Framing, Flaw> {
-    let mut encodings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
-    let is_chunked = match (encodings.next(), encodings.next()) {
-        (None, _) => false,
-        (Some(encoding), None) if encoding.as_bytes().eq_ignore_ascii_case(b"chunked") => true,
+fn framing(parts: &mut response::Parts, said: Said, is_head_request: bool) -> Result<Framing, Flaw> {
+    let is_chunked = said.has_encoding;
+    if is_chunked {
+        let mut encodings = parts.headers.get_all(header::TRANSFER_ENCODING).iter();
+        let is_known = |encoding: &HeaderValue| encoding.as_bytes().eq_ignore_ascii_case(b"chunked");
         // We ask for no other, so none can be undone here.
-        (Some(_), _) => return Err(Flaw("a transfer encoding nobody asked for")),
-    };
+        if !encodings.next().is_some_and(is_known) || encodings.next().is_some() {
+            return Err(Flaw("a transfer encoding nobody asked for"));
+        }
+    }
     if is_chunked && parts.version == Version::HTTP_10 {
         return Err(Flaw("chunks in HTTP/1.0"));
     }
@@ -152,7 +168,7 @@ fn framing(parts: &mut response::Parts, is_head_request: bool) -> Result<Framing
         parts.headers.remove(header::CONTENT_LENGTH);
         None
     } else {
-        content_length(&mut parts.headers)?
+        if said.has_length { content_length(&mut parts.headers)? } else { None }
     };
     let status = parts.status;
     let is_bare =

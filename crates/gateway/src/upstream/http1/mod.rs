@@ -11,7 +11,7 @@ mod outgoing;
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, BytesMut};
 use http::uri::PathAndQuery;
@@ -86,9 +86,7 @@ impl Connection {
     /// Whether the connection is still good for a request; one that was closed, or on which something came
     /// unasked, is not.
     pub(super) fn is_idle(&mut self) -> bool {
-        // Whoever uses the connection next sets a waker that works.
-        let mut context = Context::from_waker(Waker::noop());
-        self.incoming.is_empty() && self.poll_fill(&mut context).is_pending()
+        self.incoming.is_empty() && self.stream.is_silent()
     }
 
     /// Whether the exchange has left the connection ready for the next one.
