@@ -67,6 +67,10 @@ impl Extras {
     /// # Errors
     /// For a header that cannot be read, whether it would count or not.
     pub fn fill_from(&mut self, headers: &HeaderMap) -> Result<(), ApiError> {
+        // A search hashes the whole name, and most requests have none of these.
+        if !headers.keys().any(|name| name.as_str().starts_with("x-litellm-")) {
+            return Ok(());
+        }
         let seconds = "a number of seconds above 0";
         let timeout = header(headers, &TIMEOUT, seconds, time_limit)?;
         let stream_timeout = header(headers, &STREAM_TIMEOUT, seconds, time_limit)?;
