@@ -72,6 +72,49 @@ impl Summary {
 }
 
 impl Row {
+    /// How far one figure is from another row's. Both saw the same requests in each run, so that the differences of
+    /// the runs vary much less than the figures do.
+    #[must_use]
+    pub fn difference(&self, other: &Self, metric: Metric) -> Estimate {
+        let pairs = self.runs.iter().zip(&other.runs);
+        let differences: Vec<f64> = pairs.map(|(a, b)| a.figure(metric) - b.figure(metric)).collect();
+        Estimate::of(&differences)
+    }
+
+    /// Whether one figure differs from another row's by more than chance explains; a single run cannot tell.
+    #[must_use]
+    pub fn differs_from(&self, other: &Self, metric: Metric) -> bool {
+        let difference = self.difference(other, metric);
+        difference.margin.is_some_and(|margin| margin < difference.mean.abs())
+    }
+
+    /// A measure at the points of its curve, as the mean of the runs.
+    #[must_use]
+    pub fn curve(&self, measure: Measure) -> Vec<f64> {
+        let place = Measure::ALL.iter().position(|known| *known == measure).unwrap_or(0);
+        (0..CURVE_POINTS).map(|point| self.mean(|run| run.curves[place][point])).collect()
+    }
+
+    /// The most requests at once on a deployment, as the mean of the runs; `None` where the fleet was run as one
+    /// (see [`Scenario::replay`]).
+    #[must_use]
+    pub fn largest_in_flight(&self, deployments: usize, place: usize) -> Option<f64> {
+        let is_whole = self.runs.iter().all(|run| run.largest_in_flight.len() == deployments);
+        is_whole.then(|| self.mean(|run| f64::from(run.largest_in_flight[place])))
+    }
+
+    /// The share of the answers that a deployment gave, as the mean of the runs; `None` likewise.
+    #[must_use]
+    pub fn share_of_answers(&self, deployments: usize, place: usize) -> Option<f64> {
+        let is_whole = self.runs.iter().all(|run| run.served.len() == deployments);
+        let share = |run: &Summary| run.served[place] as f64 / run.served.iter().sum::<u64>().max(1) as f64;
+        is_whole.then(|| self.mean(share))
+    }
+
+    fn mean(&self, of: impl Fn(&Summary) -> f64) -> f64 {
+        self.runs.iter().map(of).sum::<f64>() / self.runs.len().max(1) as f64
+    }
+
     /// One figure over all runs.
     #[must_use]
     pub fn estimate(&self, metric: Metric) -> Estimate {

@@ -65,6 +65,7 @@ impl Statistic {
 
     fn of<T: Measurement>(self, all: &Sorted<T>) -> f64 {
         match self {
+            _ if all.count() == 0 => f64::NAN,
             Self::Mean => all.mean().number(),
             Self::PerMille(share) => all.quantile(f64::from(share) / 1000.0).number(),
         }
@@ -102,7 +103,7 @@ impl Metric {
         matches!(self, Self::Of(Measure::Response | Measure::Wait | Measure::FirstToken, _))
     }
 
-    /// The figure of one run.
+    /// The figure of one run; not a number where it is one of answers and there were none.
     #[must_use]
     pub fn of(self, report: &Report) -> f64 {
         let share = |count: u64| count as f64 / report.requests().max(1) as f64;

@@ -82,3 +82,6 @@ fn timelines(study: &Study) -> Vec<(Policy, Timeline)> {
     };
     study.policies.iter().filter_map(of).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,6 @@
 use leastbusy_sim::{CURVE_POINTS, Comparison, Measure, Metric, Row, curve_share};
 use serde_json::{Map, Value, json};
 
-use super::table::{largest, served};
 use super::{Demand, Study};
 
 mod echo;
@@ -19,7 +18,8 @@ pub fn text(study: &Study, comparison: &Comparison) -> String {
 /// The whole comparison.
 ///
 /// `scenario` is written as a scenario file has it (JSON is YAML), but for a trace, of which only its size is told.
-/// Times are in seconds. A `margin` is half the width of the 95 % confidence interval, `null` for a single run.
+/// Times are in seconds. A `margin` is half the width of the 95 % confidence interval, `null` for a single run. A figure
+/// of answers is `null` where there were none, and one of a deployment where the fleet was run as one.
 #[must_use]
 pub fn value(study: &Study, comparison: &Comparison) -> Value {
     let demand = Demand::of(&study.scenario);
@@ -45,19 +45,19 @@ fn of_row(study: &Study, row: &Row) -> Value {
     let metrics: Map<_, _> =
         Metric::all().into_iter().map(|metric| (metric.to_string(), estimate(row, metric))).collect();
     let engines = study.scenario.engines.iter().enumerate();
+    let count = engines.len();
     let deployments: Vec<_> = engines
         .map(|(place, engine)| {
             json!({
                 "name": engine.name,
-                "largest_in_flight": largest(row, place),
-                "share_of_answers": served(row, place),
+                "largest_in_flight": row.largest_in_flight(count, place),
+                "share_of_answers": row.share_of_answers(count, place),
             })
         })
         .collect();
     let curves: Map<_, _> = Measure::ALL
         .into_iter()
-        .enumerate()
-        .map(|(place, measure)| (measure.name().to_owned(), curve(row, place).into()))
+        .map(|measure| (measure.name().to_owned(), row.curve(measure).into()))
         .collect();
     json!({
         "policy": row.policy.name(),
@@ -72,14 +72,6 @@ fn estimate(row: &Row, metric: Metric) -> Value {
     let estimate = row.estimate(metric);
     let runs: Vec<_> = row.runs.iter().map(|run| run.figure(metric)).collect();
     json!({"mean": estimate.mean, "margin": estimate.margin, "runs": runs})
-}
-
-/// A curve of a measure, the mean over the runs at each point.
-fn curve(row: &Row, measure: usize) -> Vec<f64> {
-    let mean = |point: usize| {
-        row.runs.iter().map(|run| run.curves[measure][point]).sum::<f64>() / row.runs.len().max(1) as f64
-    };
-    (0..CURVE_POINTS).map(mean).collect()
 }
 
 fn finite(number: f64) -> Option<f64> {

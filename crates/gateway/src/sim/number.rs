@@ -1,5 +1,8 @@
 //! Numbers as people read them.
 
+/// A figure of answers where there were none.
+const NONE: &str = "–";
+
 /// The unit for times up to this many seconds: its length in seconds and its name.
 pub(super) fn unit_of(seconds: f64) -> (f64, &'static str) {
     match seconds {
@@ -14,6 +17,9 @@ pub(super) fn unit_of(seconds: f64) -> (f64, &'static str) {
 /// A time with three digits: `1.23 s`, `45.6 ms`.
 pub(super) fn time(seconds: f64) -> String {
     let (size, unit) = unit_of(seconds);
+    if seconds.is_nan() {
+        return NONE.to_owned();
+    }
     if seconds == 0.0 {
         return "0 s".to_owned();
     }
@@ -28,7 +34,7 @@ pub(super) fn round_time(seconds: f64) -> String {
 
 /// A time and how far from it the true one may be, in one unit: `1.23 ± 0.05 s`.
 pub(super) fn time_within(seconds: f64, margin: Option<f64>) -> String {
-    let Some(margin) = margin.filter(|_| seconds != 0.0) else { return time(seconds) };
+    let Some(margin) = margin.filter(|_| seconds != 0.0 && !seconds.is_nan()) else { return time(seconds) };
     let (size, unit) = unit_of(seconds);
     format!("{} {unit}", within(seconds / size, margin / size))
 }
@@ -36,6 +42,7 @@ pub(super) fn time_within(seconds: f64, margin: Option<f64>) -> String {
 /// A number and how far from it the true one may be: `1.23 ± 0.05`.
 pub(super) fn plain_within(number: f64, margin: Option<f64>) -> String {
     match margin {
+        _ if number.is_nan() => NONE.to_owned(),
         Some(margin) if number != 0.0 || margin != 0.0 => within(number, margin),
         _ => plain(number),
     }

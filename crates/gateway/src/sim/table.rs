@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use leastbusy_sim::{Comparison, Estimate, Measure, Metric, Policy, Row, Statistic, Workload};
+use leastbusy_sim::{Comparison, Measure, Metric, Policy, Row, Statistic, Workload};
 use owo_colors::{OwoColorize, Style};
 
 use super::{Demand, Study};
@@ -13,7 +13,6 @@ mod figures;
 mod tests;
 mod verdict;
 
-pub(super) use deployments::{largest, served};
 pub(super) use figures::grouped;
 use figures::{figure, margin, percent};
 
@@ -160,12 +159,4 @@ pub(super) fn counted(number: usize, noun: &str) -> String {
 /// The row of a policy.
 fn row(comparison: &Comparison, policy: Policy) -> Option<&Row> {
     comparison.rows.iter().find(|row| row.policy == policy)
-}
-
-/// How far apart two ways of choosing are. Both saw the same requests in each run, so that the differences of the
-/// runs vary much less than the figures do.
-fn difference(one: &Row, other: &Row, metric: Metric) -> Estimate {
-    let pairs = one.runs.iter().zip(&other.runs);
-    let differences: Vec<_> = pairs.map(|(a, b)| a.figure(metric) - b.figure(metric)).collect();
-    Estimate::of(&differences)
 }

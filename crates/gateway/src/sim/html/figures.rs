@@ -44,21 +44,13 @@ pub(super) fn deployments(told: &Told<'_>) -> Vec<Figure> {
 /// Without a time between slot and first token, the wait is told already.
 fn is_new(told: &Told<'_>, measure: Measure) -> bool {
     let mut rows = told.comparison.rows.iter();
-    measure != Measure::Wait || rows.any(|row| curve(row, measure) != curve(row, Measure::FirstToken))
-}
-
-/// A measure at each point of its curve, as the mean of all runs.
-fn curve(row: &Row, measure: Measure) -> Vec<f64> {
-    let place = Measure::ALL.iter().position(|known| *known == measure).unwrap_or(0);
-    let mean = |point: usize| {
-        let all = row.runs.iter().filter_map(|run| run.curves[place].get(point));
-        all.sum::<f64>() / row.runs.len().max(1) as f64
-    };
-    (0..CURVE_POINTS).map(mean).collect()
+    measure != Measure::Wait || rows.any(|row| row.curve(measure) != row.curve(Measure::FirstToken))
 }
 
 fn curves(told: &Told<'_>, measure: Measure) -> Option<Figure> {
-    let all: Vec<_> = told.comparison.rows.iter().map(|row| (row.policy, curve(row, measure))).collect();
+    let curves = told.comparison.rows.iter().map(|row| (row.policy, row.curve(measure)));
+    // Who answered nothing has no curve.
+    let all: Vec<_> = curves.filter(|(_, curve)| curve.iter().all(|point| !point.is_nan())).collect();
     let ends = all.iter().filter_map(|(_, curve)| curve.last().copied());
     let (best, worst) =
         ends.clone().fold((f64::INFINITY, 0.0), |(low, high), end| (end.min(low), end.max(high)));
@@ -130,7 +122,7 @@ fn waits(told: &Told<'_>) -> Figure {
             told: number::time_within(estimate.mean, estimate.margin),
         }
     };
-    let rows: Vec<Bar> = told.comparison.rows.iter().map(bar).collect();
+    let rows: Vec<Bar> = told.comparison.rows.iter().map(bar).filter(|bar| !bar.value.is_nan()).collect();
     let longest = rows.iter().map(|bar| bar.value + bar.margin.unwrap_or(0.0)).fold(0.0, f64::max);
     let chart = BarChart {
         name: "99th percentile of the wait, for each policy".to_owned(),
@@ -146,18 +138,6 @@ fn waits(told: &Told<'_>) -> Figure {
     }
 }
 
-/// A figure of each deployment, as the mean of all runs.
-fn of_deployments(
-    row: &Row,
-    figure: impl Fn(&leastbusy_sim::Summary, usize) -> f64,
-    count: usize,
-) -> Vec<f64> {
-    let mean = |deployment| {
-        row.runs.iter().map(|run| figure(run, deployment)).sum::<f64>() / row.runs.len().max(1) as f64
-    };
-    (0..count).map(mean).collect()
-}
-
 /// The policies that choose: a central queue has no deployments' queues, and may be one large engine.
 fn choosing<'a>(told: &Told<'a>) -> impl Iterator<Item = &'a Row> + use<'a> {
     told.comparison.rows.iter().filter(|row| row.policy != Policy::CentralQueue)
@@ -168,15 +148,12 @@ fn shares(told: &Told<'_>) -> Figure {
     let shown = engines.len().min(DEPLOYMENTS_MAX);
     let weights: f64 = engines.iter().map(|engine| engine.weight.get()).sum();
     let due: Vec<f64> = engines.iter().take(shown).map(|engine| engine.weight.get() / weights).collect();
-    let share = |run: &leastbusy_sim::Summary, deployment: usize| {
-        let all = run.served.iter().sum::<u64>().max(1);
-        run.served.get(deployment).map_or(0.0, |served| *served as f64 / all as f64)
-    };
+    let share = |row: &Row, place| row.share_of_answers(engines.len(), place).unwrap_or(0.0);
     let dotted: Vec<Dots> = choosing(told)
         .map(|row| Dots {
             name: row.policy.name().to_owned(),
             style: Style::of(row.policy),
-            values: of_deployments(row, share, shown),
+            values: (0..shown).map(|place| share(row, place)).collect(),
         })
         .collect();
     let most = dotted.iter().flat_map(|dots| &dots.values).chain(&due).copied().fold(0.0, f64::max);
@@ -203,14 +180,12 @@ fn shares(told: &Told<'_>) -> Figure {
 fn largest(told: &Told<'_>) -> Figure {
     let engines = &told.scenario.engines;
     let shown = engines.len().min(DEPLOYMENTS_MAX);
-    let most = |run: &leastbusy_sim::Summary, deployment: usize| {
-        run.largest_in_flight.get(deployment).map_or(0.0, |most| f64::from(*most))
-    };
+    let most = |row: &Row, place| row.largest_in_flight(engines.len(), place).unwrap_or(0.0);
     let dotted: Vec<Dots> = choosing(told)
         .map(|row| Dots {
             name: row.policy.name().to_owned(),
             style: Style::of(row.policy),
-            values: of_deployments(row, most, shown),
+            values: (0..shown).map(|place| most(row, place)).collect(),
         })
         .collect();
     let slots: Vec<f64> = engines.iter().take(shown).map(|engine| f64::from(engine.slots)).collect();

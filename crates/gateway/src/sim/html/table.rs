@@ -7,7 +7,7 @@ use super::Told;
 use crate::sim::number;
 
 /// A figure in words, with its margin.
-pub(super) fn figure(metric: Metric, estimate: Estimate) -> String {
+pub(in crate::sim) fn figure(metric: Metric, estimate: Estimate) -> String {
     match metric {
         Metric::Errors | Metric::Retries => number::share_within(estimate.mean, estimate.margin),
         _ if metric.is_time() => number::time_within(estimate.mean, estimate.margin),
@@ -15,8 +15,8 @@ pub(super) fn figure(metric: Metric, estimate: Estimate) -> String {
     }
 }
 
-/// The policies with the lowest figure, and those that cannot be told from them; none where all are alike. A
-/// central queue is a bound and does not compete.
+/// The policy with the lowest figure, and then those that cannot be told from it; none where all are alike. A
+/// central queue is no choice and does not compete.
 pub(super) fn best(comparison: &Comparison, metric: Metric) -> Vec<Policy> {
     let competing: Vec<&Row> =
         comparison.rows.iter().filter(|row| row.policy != Policy::CentralQueue).collect();
@@ -24,22 +24,15 @@ pub(super) fn best(comparison: &Comparison, metric: Metric) -> Vec<Policy> {
     let Some(lowest) = competing.iter().min_by(|one, other| mean(one).total_cmp(&mean(other))) else {
         return Vec::new();
     };
-    let best: Vec<_> = competing.iter().filter(|row| are_alike(row, lowest, metric)).collect();
+    let is_level = |row: &&&Row| row.policy != lowest.policy && !row.differs_from(lowest, metric);
+    let level = competing.iter().filter(|row| !mean(row).is_nan()).filter(is_level).map(|row| row.policy);
+    let best: Vec<_> = [lowest.policy].into_iter().chain(level).collect();
     // A retry is a means: whether it was worth it, the other figures say.
-    if metric == Metric::Retries || best.len() == competing.len() {
+    if metric == Metric::Retries || best.len() == competing.len() || mean(lowest).is_nan() {
         Vec::new()
     } else {
-        best.iter().map(|row| row.policy).collect()
+        best
     }
-}
-
-/// Whether two cannot be told apart. All policies meet the same requests, so what is judged is the difference in
-/// each run: the luck of the draw is in both figures and not in it.
-pub(super) fn are_alike(one: &Row, other: &Row, metric: Metric) -> bool {
-    let pairs = one.runs.iter().zip(&other.runs);
-    let differences: Vec<f64> = pairs.map(|(one, other)| one.figure(metric) - other.figure(metric)).collect();
-    let difference = Estimate::of(&differences);
-    difference.mean.abs() <= difference.margin.unwrap_or(0.0)
 }
 
 /// The same with the margin in a smaller hand.
@@ -90,10 +83,14 @@ pub(super) fn table(told: &Told<'_>) -> Markup {
                             tr {
                                 th scope="row" { (heading(metric)) }
                                 @for row in rows {
-                                    @let is_best = best.contains(&row.policy);
+                                    @let is_best = best.first() == Some(&row.policy);
                                     td class=[is_best.then_some("best")] {
                                         (cell(metric, row.estimate(metric)))
-                                        @if is_best { span.mark title="best" { " ✓" } }
+                                        @if is_best {
+                                            span.mark title="best" { " ✓" }
+                                        } @else if best.contains(&row.policy) {
+                                            span.mark title="cannot be told from the best" { " ≈" }
+                                        }
                                     }
                                 }
                             }
@@ -105,7 +102,7 @@ pub(super) fn table(told: &Told<'_>) -> Markup {
         p.note {
             "± is half of the 95 % confidence interval over " (number::count(told.seeds.len() as u64)) " "
             (if told.seeds.len() == 1 { "seed: none for a single one" } else { "seeds" })
-            ". ✓ marks the best, and what cannot be told from it by the differences within each run, where all \
+            ". ✓ marks the best, ≈ what cannot be told from it by the differences within each run, where all \
              policies met the same requests."
             @if rows.iter().any(|row| row.policy == Policy::CentralQueue) {
                 " " (Policy::CentralQueue.name()) " is no choice but one queue before all deployments."

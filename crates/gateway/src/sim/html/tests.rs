@@ -202,7 +202,7 @@ fn what_differs_by_less_than_luck_is_equally_good() {
     // The intervals of these few runs overlap; the differences within each run do not reach 0.
     let [good, bad] = [Policy::LeastBusy, stale]
         .map(|policy| study.comparison.rows.iter().find(|row| row.policy == policy).unwrap());
-    assert!(table::are_alike(good, good, p99) && !table::are_alike(good, bad, p99));
+    assert!(!good.differs_from(good, p99) && good.differs_from(bad, p99));
     let page = page(&study.told());
     assert!(page.contains("class=\"best\""));
 }

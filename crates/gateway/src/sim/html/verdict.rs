@@ -4,7 +4,7 @@ use leastbusy_sim::{Estimate, Measure, Metric, Policy, Row, Statistic};
 use maud::{Markup, html};
 
 use super::Told;
-use super::table::{are_alike, best, figure};
+use super::table::{best, figure};
 use crate::sim::number;
 
 const P99_FIRST_TOKEN: Metric = Metric::Of(Measure::FirstToken, Statistic::PerMille(990));
@@ -66,6 +66,9 @@ fn by_first_token(one: &&Row, other: &&Row) -> std::cmp::Ordering {
 
 fn sentence(told: &Told<'_>, chosen: &Row) -> String {
     let p99 = chosen.estimate(P99_FIRST_TOKEN);
+    if p99.mean.is_nan() {
+        return format!("With {}, no request was answered.", chosen.policy.name());
+    }
     let mut said = format!(
         "With {}, 99 % of the requests have their first token within {}",
         chosen.policy.name(),
@@ -74,8 +77,10 @@ fn sentence(told: &Told<'_>, chosen: &Row) -> String {
     if let Some(rival) = rival(told, chosen) {
         let other = rival.estimate(P99_FIRST_TOKEN);
         let best = best(told.comparison, P99_FIRST_TOKEN);
-        let alike = are_alike(chosen, rival, P99_FIRST_TOKEN);
-        said += &if alike {
+        let alike = !chosen.differs_from(rival, P99_FIRST_TOKEN);
+        said += &if other.mean.is_nan() {
+            format!("; with {} no request was answered", rival.policy.name())
+        } else if alike {
             format!("; with {} it cannot be told from that", rival.policy.name())
         } else if 0.0 < p99.mean {
             let times = other.mean / p99.mean;

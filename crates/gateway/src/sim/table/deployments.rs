@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use leastbusy_sim::{Comparison, Row};
+use leastbusy_sim::Comparison;
 use owo_colors::OwoColorize;
 
 use super::Columns;
@@ -20,7 +20,7 @@ pub(super) fn write(
     columns: Columns,
 ) -> io::Result<()> {
     let engines = &study.scenario.engines;
-    writeln!(out, "Most requests at once, and share of the answers")?;
+    writeln!(out, "Most requests at once (mean of the runs), and share of the answers")?;
     write!(out, "{:15} {:>5}", "", "slots".dimmed())?;
     for row in &comparison.rows {
         write!(out, " {:>12}", row.policy.name().dimmed())?;
@@ -30,8 +30,11 @@ pub(super) fn write(
     for (place, engine) in engines.iter().enumerate().take(most) {
         write!(out, "{:15} {:>5}", brief(&engine.name), engine.slots)?;
         for row in &comparison.rows {
-            let (largest, share) = (largest(row, place), served(row, place));
-            write!(out, " {largest:>6.0} {:>3.0} %", 100.0 * share)?;
+            let count = engines.len();
+            match (row.largest_in_flight(count, place), row.share_of_answers(count, place)) {
+                (Some(largest), Some(share)) => write!(out, " {largest:>6.0} {:>3.0} %", 100.0 * share)?,
+                _ => write!(out, " {:>12}", "-")?,
+            }
         }
         writeln!(out)?;
     }
@@ -39,19 +42,6 @@ pub(super) fn write(
         writeln!(out, "and {} more, which --all and --json show", engines.len() - most)?;
     }
     writeln!(out)
-}
-
-/// The most requests at once on a deployment; the mean over the runs.
-pub(in crate::sim) fn largest(row: &Row, place: usize) -> f64 {
-    let sum: f64 = row.runs.iter().map(|run| f64::from(run.largest_in_flight[place])).sum();
-    sum / row.runs.len().max(1) as f64
-}
-
-/// The share of all answers that a deployment gave.
-pub(in crate::sim) fn served(row: &Row, place: usize) -> f64 {
-    let sum = |of: &dyn Fn(&[u64]) -> u64| row.runs.iter().map(|run| of(&run.served)).sum::<u64>();
-    let all = sum(&|served| served.iter().sum());
-    sum(&|served| served[place]) as f64 / all.max(1) as f64
 }
 
 fn brief(name: &str) -> String {

@@ -4,6 +4,9 @@ use leastbusy_sim::Estimate;
 
 /// Three digits that mean something.
 pub(super) fn figure(number: f64) -> String {
+    if number.is_nan() {
+        return "-".to_owned();
+    }
     let decimals = decimals(number);
     format!("{number:.decimals$}")
 }
@@ -11,7 +14,7 @@ pub(super) fn figure(number: f64) -> String {
 /// The margin of an estimate, in the digits of its mean.
 pub(super) fn margin(estimate: &Estimate) -> Option<String> {
     let decimals = decimals(estimate.mean);
-    estimate.margin.map(|margin| format!("{margin:.decimals$}"))
+    estimate.margin.filter(|margin| !margin.is_nan()).map(|margin| format!("{margin:.decimals$}"))
 }
 
 fn decimals(number: f64) -> usize {

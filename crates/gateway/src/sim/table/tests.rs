@@ -53,7 +53,7 @@ two-choices    3.53 ±0.77   14.0 ±3.7    7.32 ±3.21   7.32 ±3.21   56.8 ±27
 least-busy     3.53 ±0.78   13.5 ±3.7    7.54 ±2.87   7.54 ±2.87   59.5 ±25.7    1.29     21       0
 central-queue  3.32 ±0.73   13.9 ±3.5    5.98 ±2.76   5.98 ±2.76   44.9 ±22.7    1.44      4       0
 
-Most requests at once, and share of the answers
+Most requests at once (mean of the runs), and share of the answers
                 slots       random  round-robin  stale-first  two-choices   least-busy central-queue
 large               4     22  80 %     22  80 %     14  76 %     21  86 %     21  85 %      4  82 %
 small               2     13  20 %     11  20 %     14  24 %      5  14 %      5  15 %      2  18 %

@@ -3,7 +3,7 @@
 use leastbusy_sim::{Comparison, Measure, Metric, Policy, Row, Statistic};
 
 use super::figures::{figure, percent};
-use super::{difference, row};
+use super::row;
 use crate::sim::Study;
 
 /// A smaller difference, in seconds, is nothing to choose by.
@@ -25,8 +25,8 @@ pub(super) fn sentence(study: &Study, comparison: &Comparison) -> Option<String>
         return Some(format!("With {} every request got an error.", dead.policy.name()));
     }
     let tells = |metric: Metric| {
-        let difference = difference(ours, other, metric);
-        difference.margin.unwrap_or(0.0).max(DIFFERENCE_MIN) <= difference.mean.abs()
+        let is_something = DIFFERENCE_MIN <= ours.difference(other, metric).mean.abs();
+        is_something && ours.differs_from(other, metric)
     };
     // The long answers make the p99 of the response; where requests wait, that is what a choice is about.
     let told = [
