@@ -14,7 +14,8 @@ pub struct Candidate {
     pub in_flight: u32,
     /// Its share of the group's work.
     pub weight: f64,
-    /// Whether it has as many requests as it can take, as far as was learned from its answers.
+    /// Whether it has as many requests as it can take, as was learned from its answers or while
+    /// it comes back.
     pub is_full: bool,
     /// What least busy goes by: `(in flight + 1) / weight`, or what is known of the capacities, with recent
     /// failures added in. Lower is better.
@@ -44,7 +45,8 @@ impl Group {
     ///
     /// # Panics
     ///
-    /// If `choose` returns a place that is not there.
+    /// If `choose` returns a place that is not there. It runs under the fleet's lock: it must not pick, ask the fleet or
+    /// drop a lease, which would wait for itself for ever.
     pub fn pick_by(
         &self,
         pick: &Pick<'_>,

@@ -331,7 +331,10 @@ impl Core {
             let weight = member.weight.get();
             let (is_full, load) = match health.availability(pick.now) {
                 closed @ (Availability::Closed(_) | Availability::Probed(_)) => {
-                    if !pick.barred.contains(&member.deployment) {
+                    // Two entries may lead to one deployment.
+                    let is_known =
+                        || self.members[..index].iter().any(|before| before.deployment == member.deployment);
+                    if !pick.barred.contains(&member.deployment) && !is_known() {
                         unavailable.resting.see(index, closed, tried);
                     }
                     unavailable.somebody_out |= tried;

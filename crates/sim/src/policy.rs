@@ -26,8 +26,8 @@ pub enum Policy {
     /// [`Capacity`](leastbusy_balance::Capacity).
     LeastBusyBySpeed,
     /// No choice at all: one queue before all, whose head goes to whoever is free first, the fastest if there are
-    /// several. Where deployments have slots, no gateway can beat it that does not know how long answers will be;
-    /// where answers share a deployment's speed it is only a good rule. Nothing fails here.
+    /// several. Where all slots are equally fast, no gateway can beat it that does not know how long answers will be;
+    /// where they are not, or answers share a deployment's speed, it is only a good rule. Nothing fails here.
     CentralQueue,
 }
 

@@ -5,26 +5,27 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::mem;
 use std::time::Duration;
 
-use leastbusy_balance::{FailedAttempt, Lease, Limits, NoPick, Outcome, Phase, Pick, Refusal, Step, Walk};
+use leastbusy_balance::{
+    Ending, FailedAttempt, Lease, Limits, NoPick, Outcome, Phase, Pick, Refusal, Step, Walk,
+};
 
 use crate::clock::Moment;
 use crate::engine::machine::Machine;
 use crate::gateway::Gateway;
 use crate::rules::OneGroup;
 use crate::slab::{Key, Slab};
-use crate::{Dice, Engine, Job, Policy, Report, Rules, Trouble};
+use crate::{Dice, Engine, Job, Policy, Report, Rules};
 
 mod central;
 mod event;
 mod tally;
+mod trouble;
 
 use event::{Entry, Event};
 use tally::{Answered, Tally};
 
 /// The only target of a run's requests.
 const GROUP: usize = 0;
-/// What a refusal takes on its way over a network.
-const REFUSAL: Duration = Duration::from_millis(1);
 
 /// What one run is given besides the jobs.
 #[derive(Debug, Clone, Copy)]
@@ -168,7 +169,12 @@ impl<'a> World<'a> {
         match event {
             Event::FirstToken(visit) => self.first_token(visit),
             Event::Whole(machine, announcement) => self.whole(machine, announcement),
-            Event::Fails(visit, outcome) => self.fail(visit, outcome),
+            Event::Fails(visit, outcome) => self.fail(visit, outcome.into()),
+            Event::TimeIsUp(visit) => {
+                let outcome = Outcome::Timeout(Phase::Total);
+                // What was left of the request's time says nothing of the deployment.
+                self.fail(visit, Ending { counts: false, ..outcome.into() });
+            }
             Event::Waited(request) => {
                 let now = self.now.since_start();
                 if let Some(walking) = self.requests.get(request) {
@@ -247,12 +253,13 @@ impl<'a> World<'a> {
         let whole_by = rules.request_timeout.map(|time| Moment::from(job.arrival).after(time));
 
         let visit = self.add_visit(request, job, machine, Some(lease));
-        for (by, phase) in
-            [(first_token_by, Phase::FirstByte), (answer_by, Phase::Total), (whole_by, Phase::Total)]
-        {
+        for (by, phase) in [(first_token_by, Phase::FirstByte), (answer_by, Phase::Total)] {
             if let Some(by) = by {
                 self.at(by, Event::Fails(visit, Outcome::Timeout(phase)));
             }
+        }
+        if let Some(by) = whole_by {
+            self.at(by, Event::TimeIsUp(visit));
         }
         match self.refusal(machine) {
             None => self.enter(visit, machine, job),
@@ -265,24 +272,6 @@ impl<'a> World<'a> {
         self.machines[machine].open += 1;
         self.numbers += 1;
         self.visits.add(Visit { request, job, machine, lease, stage: Stage::InVain, number: self.numbers })
-    }
-
-    /// How a machine fails the request that comes now, if it does; the inner `None` when it never answers.
-    fn refusal(&mut self, machine: usize) -> Option<Option<(Duration, Outcome)>> {
-        let at = &self.machines[machine];
-        let is_full = at.engine.requests_max.is_some_and(|most| most as usize <= at.held());
-        match at.engine.trouble_at(self.now) {
-            Some(Trouble::Down) => Some(Some((REFUSAL, Outcome::ConnectionFailed))),
-            Some(Trouble::RateLimits { retry_after }) => {
-                Some(Some((REFUSAL, Outcome::RateLimited { retry_after })))
-            }
-            Some(Trouble::Fails { share, after }) if self.dice.uniform() < share => {
-                Some(Some((after, Outcome::ServerError)))
-            }
-            Some(Trouble::Hangs { share }) if self.dice.uniform() < share => Some(None),
-            _ if is_full => Some(Some((REFUSAL, Outcome::RateLimited { retry_after: None }))),
-            _ => None,
-        }
     }
 
     /// A visit takes its place in a machine's line.
@@ -313,7 +302,10 @@ impl<'a> World<'a> {
         let Some(answering) = self.visits.get(visit) else { return };
         let Stage::Started(started) = answering.stage else { return };
         answering.stage = Stage::Answering { started, first_token: now };
-        if let Some(lease) = &mut answering.lease {
+        // An answer in one piece is worth sending on when it is whole.
+        if self.directions.rules.streams
+            && let Some(lease) = &mut answering.lease
+        {
             lease.answered(now.since_start());
         }
         let (machine, number) = (answering.machine, answering.number);
@@ -341,8 +333,11 @@ impl<'a> World<'a> {
             at.decode.left();
             at.give_back(&job);
             at.open -= 1;
-            if let Some(lease) = lease {
+            if let Some(mut lease) = lease {
                 self.gateway.ended(self.now, machine);
+                if !self.directions.rules.streams {
+                    lease.answered(self.now.since_start());
+                }
                 lease.end(Outcome::Success, self.now.since_start());
             }
             if let (Stage::Answering { started, first_token }, Some(done)) =
@@ -358,7 +353,8 @@ impl<'a> World<'a> {
     }
 
     /// An attempt fails, unless it has ended; a first token that came in time has nothing to fear from its limit.
-    fn fail(&mut self, visit: Key, outcome: Outcome) {
+    fn fail(&mut self, visit: Key, ending: Ending) {
+        let outcome = ending.outcome;
         let is_too_late = |visit: &Visit| {
             outcome == Outcome::Timeout(Phase::FirstByte) && matches!(visit.stage, Stage::Answering { .. })
         };
@@ -379,18 +375,19 @@ impl<'a> World<'a> {
         }
         self.serve(machine);
         self.announce(machine);
-        self.go_on(failed, outcome);
+        self.go_on(failed, ending);
     }
 
     /// What becomes of a request whose attempt has left its machine.
-    fn go_on(&mut self, failed: Visit, outcome: Outcome) {
+    fn go_on(&mut self, failed: Visit, ending: Ending) {
         let Visit { request, machine, lease, stage, .. } = failed;
         self.machines[machine].open -= 1;
         let Some(lease) = lease else { return };
         let now = self.now.since_start();
-        let attempt = FailedAttempt { deployment: lease.deployment(), order: lease.order(), outcome };
+        let attempt =
+            FailedAttempt { deployment: lease.deployment(), order: lease.order(), outcome: ending.outcome };
         self.gateway.ended(self.now, machine);
-        lease.end(outcome, now);
+        lease.end(ending, now);
         let dice = self.gateway.roll();
         let Some(walking) = self.requests.get(request) else { return };
         if self.directions.rules.streams && matches!(stage, Stage::Answering { .. }) {
@@ -401,36 +398,6 @@ impl<'a> World<'a> {
         let may_retry = || self.gateway.may_retry(self.now);
         let step = walking.walk.failed(attempt, now, dice, may_retry, &self.directions);
         self.go(request, step);
-    }
-
-    /// Requests that no time limit ends get an error when everybody else has gone.
-    fn give_up_the_hanging(&mut self) {
-        for request in self.requests.keys(|_| true) {
-            if let Some(hanging) = self.requests.take(request) {
-                self.tally.failed(hanging.number, hanging.job.arrival.into());
-            }
-        }
-    }
-
-    /// A machine's trouble begins or ends, or its speed changes.
-    fn turn(&mut self, machine: usize) {
-        let at = &mut self.machines[machine];
-        if at.engine.trouble_at(self.now) == Some(Trouble::Down) && self.central.is_none() {
-            let lost = self.visits.keys(|visit| visit.machine == machine);
-            at.restart();
-            let lost: Vec<_> = lost.into_iter().filter_map(|visit| self.visits.take(visit)).collect();
-            for visit in lost {
-                let outcome = match visit.stage {
-                    Stage::Answering { .. } => Outcome::BrokenAnswer,
-                    Stage::InVain | Stage::Waiting | Stage::Started(_) => Outcome::ConnectionFailed,
-                };
-                self.go_on(visit, outcome);
-            }
-        }
-        let at = &mut self.machines[machine];
-        at.decode.set_speed(self.now.seconds(), at.engine.speed_at(self.now));
-        self.announce(machine);
-        self.serve_the_queue();
     }
 }
 

@@ -22,8 +22,8 @@ pub(super) struct Ramp {
 
 /// A ramp is not over before this many requests at once would be fine: idle peers are no measure.
 const TARGET_MIN: f64 = 8.0;
-/// So many may come without a success, twice as many every time this passes, if answers begin as fast: two in the
-/// first 100 ms. (One of four comes back warm at 70 % load: by successes alone the p99 wait of all in the 30 s after
+/// So many may come without a success, twice as many every time this passes, if answers begin as fast: one at first,
+/// two after 100 ms. (One of four comes back warm at 70 % load: by successes alone the p99 wait of all in the 30 s after
 /// it was 1.91 times that without a ramp, with this it is 1.10 times; `leastbusy sim --goals`, G10.)
 const FIRST_PACE: Duration = Duration::from_millis(100);
 /// A ramp ends when the deployment may carry this much of what its peers do.

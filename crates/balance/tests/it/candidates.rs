@@ -106,3 +106,17 @@ fn only_those_with_a_free_place_on_the_lowest_level_are_shown_while_there_are_an
     assert_eq!(shown(&[0, 1, 2, 3, 4]), Ok(vec![5]));
     assert_eq!(shown(&[0, 1, 2, 3, 4, 5]), Err(Refusal::AllTried { untried: 0, soonest: None }));
 }
+
+#[test]
+fn two_entries_that_lead_to_one_deployment_rest_as_one() {
+    let fleet = Fleet::new();
+    let [open, resting] = [(); 2].map(|()| fleet.deploy());
+    let members = [open, resting, resting].map(|deployment| Member::new(deployment, Weight::ONE));
+    let group = fleet.group(members.into(), TieBreak::First);
+    let now = Duration::from_secs(1);
+    let lease = group.pick(&Pick { tried: &[open], now, ..Pick::default() }).expect("it is well");
+    let until = lease.end(Outcome::ConnectionFailed, now);
+    assert!(until.is_some());
+    let refusal = group.pick(&Pick { tried: &[open], now, ..Pick::default() }).map(|_| ()).unwrap_err();
+    assert_eq!(refusal, Refusal::AllTried { untried: 1, soonest: until });
+}

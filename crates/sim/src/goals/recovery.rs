@@ -86,7 +86,8 @@ fn most_at_first(length: f64, seed: u64) -> f64 {
 /// What 99 % of the requests after its returns waited at most, in seconds.
 fn p99_after_returns(ramp_time: Duration, length: f64, seed: u64) -> f64 {
     const SPAN: Duration = Duration::from_secs(1);
-    let number = count(100.0, length);
+    // Fewer returns say nothing of a p99.
+    let number = count(100.0, length).max(25);
     let scenario = fleet(fleets::alike(4, 8), None, number, ramp_time);
     let report = scenario.replay(&scenario.jobs(seed), Policy::LeastBusy, seed, Some(SPAN));
     let timeline = report.timeline.expect("a timeline was asked for");

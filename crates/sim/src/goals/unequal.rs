@@ -14,7 +14,7 @@ pub(super) fn plan() -> Plan {
     let cases = FLEETS.into_iter().flat_map(|fleet| LOADS.map(|load| case(fleet, load)));
     Plan {
         name: "G12",
-        says: "unequal deployments serve almost as if one queue fed the fastest free of them",
+        says: "unequal deployments, their speeds known (least-busy-by-speed), serve almost as if one queue fed the fastest free of them",
         cases: cases.collect(),
     }
 }

@@ -14,6 +14,8 @@ pub(super) enum Event {
     /// A machine's answer is whole, if the announcement still holds.
     Whole(usize, u32),
     Fails(Key, Outcome),
+    /// What a request may take in all has passed.
+    TimeIsUp(Key),
     /// A wait of a walk is over.
     Waited(Key),
     /// A machine's trouble or speed changes.

@@ -1,6 +1,6 @@
 //! What it comes to, in a sentence.
 
-use leastbusy_sim::{Comparison, Measure, Metric, Policy, Row, Statistic};
+use leastbusy_sim::{Comparison, Engine, Measure, Metric, Policy, Row, Statistic};
 
 use super::figures::{figure, percent};
 use super::row;
@@ -47,9 +47,13 @@ pub(super) fn sentence(study: &Study, comparison: &Comparison) -> Option<String>
     if !tells(metric) {
         said += ", a difference that these runs cannot tell from chance";
     }
-    // In the one queue nothing fails, so that it is no bound where deployments do.
-    let is_well = study.scenario.engines.iter().all(|engine| engine.episodes.is_empty());
-    let is_bound = |row: &&Row| is_well && row.estimate(metric).mean <= ours.estimate(metric).mean;
+    // In the one queue nothing fails, and it sends work to slow places: a bound only where neither matters.
+    let speed = |engine: &Engine| (engine.tokens_per_second, engine.first_token_time);
+    let [is_well, is_even] = [
+        study.scenario.engines.iter().all(|engine| engine.episodes.is_empty()),
+        study.scenario.engines.windows(2).all(|pair| speed(&pair[0]) == speed(&pair[1])),
+    ];
+    let is_bound = |row: &&Row| is_well && is_even && row.estimate(metric).mean <= ours.estimate(metric).mean;
     if let Some(central) = row(comparison, Policy::CentralQueue).filter(is_bound) {
         said += &format!("; one central queue would come to {}", seconds(central));
     }
