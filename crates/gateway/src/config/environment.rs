@@ -9,6 +9,8 @@ use super::tree::{Node, Value};
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    /// Whether something stands in for variables that are not set.
+    has_stand_ins: bool,
 }
 
 impl Environment {
@@ -24,6 +26,12 @@ impl Environment {
         std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect()
+    }
+
+    /// The same, for a reader that sends nothing: no variable has to be set. Models, addresses and keys that one
+    /// would hold get something in its place, any other setting stays at its default, and nothing is said of it.
+    pub(crate) fn with_stand_ins(self) -> Self {
+        Self { has_stand_ins: true, ..self }
     }
 
     /// The value of a variable.
@@ -42,6 +50,11 @@ impl Environment {
         self.variables.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
+    /// What stands in for an address that a provider's own variable would hold.
+    pub(super) fn stand_in_base(&self, variable: &str) -> Option<String> {
+        self.has_stand_ins.then(|| stand_in("api_base", variable)).flatten()
+    }
+
     /// The first of `names` that is set and not blank, with its value.
     pub(super) fn first(&self, names: &[&'static str]) -> Option<(&'static str, &str)> {
         names.iter().find_map(|name| Some((*name, self.get(name).filter(|value| !value.trim().is_empty())?)))
@@ -50,7 +63,8 @@ impl Environment {
 
 impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
-        Self { variables: variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect() }
+        let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
+        Self { variables, has_stand_ins: false }
     }
 }
 
@@ -70,6 +84,10 @@ pub(super) fn expand(node: &mut Node, path: &Path, environment: &Environment, fi
             let Some(name) = text.strip_prefix(REFERENCE).map(str::to_owned) else { return };
             match environment.get(&name) {
                 Some(value) => *text = value.to_owned(),
+                None if environment.has_stand_ins => {
+                    let text = path.last_key().and_then(|key| stand_in(key, &name));
+                    node.value = text.map_or(Value::Null, Value::Text);
+                }
                 None => {
                     findings.push(unset(&name, path));
                     node.value = Value::Null;
@@ -91,6 +109,17 @@ pub(super) fn expand(node: &mut Node, path: &Path, environment: &Environment, fi
     }
 }
 
+/// What stands in for an unset variable under this key: it names the variable, so that deployments that differ in
+/// nothing else stay two.
+fn stand_in(key: &str, variable: &str) -> Option<String> {
+    match key {
+        "api_base" => Some(format!("http://not-set.invalid/{}", variable.to_ascii_lowercase())),
+        "model" => Some(format!("openai/{variable}")),
+        "api_key" => Some(variable.to_owned()),
+        _ => None,
+    }
+}
+
 fn unset(name: &str, path: &Path) -> Finding {
     let name = super::mask::quoted(name);
     if *path == Path::top("general_settings").key("master_key") {
@@ -107,3 +136,6 @@ fn unset(name: &str, path: &Path) -> Finding {
     )
     .way_out("set the variable, or remove the setting")
 }
+
+#[cfg(test)]
+mod tests;

@@ -90,6 +90,14 @@ impl Path {
         Self(steps)
     }
 
+    /// The key at its end; `None` for an entry of a list.
+    pub(super) fn last_key(&self) -> Option<&str> {
+        match self.0.last()? {
+            Step::Key(key) => Some(key),
+            Step::Index(_) => None,
+        }
+    }
+
     pub(super) fn steps(&self) -> &[Step] {
         &self.0
     }

@@ -217,15 +217,15 @@ fn read_info(reader: &mut Reader<'_>, info: &Setting<'_>, deployment: &mut Deplo
 /// What the provider's own variables say where the file says nothing.
 fn fill_from(environment: &Environment, deployment: &mut Deployment) {
     // A missing base is what the variables may supply, so it does not hide the provider here.
-    let found = deployment.address().map(|address| address.provider).or_else(|unresolved| match unresolved {
-        Unresolved::NoBase { provider } => Ok(provider),
-        other => Err(other),
-    });
-    let Ok(provider) = found else { return };
-    if deployment.api_base.is_none()
-        && let Some((_, base)) = environment.first(provider.api_base_variables)
-    {
-        deployment.api_base = Some(base.to_owned());
+    let (provider, is_without_base) = match deployment.address() {
+        Ok(address) => (address.provider, false),
+        Err(Unresolved::NoBase { provider }) => (provider, true),
+        Err(_) => return,
+    };
+    if deployment.api_base.is_none() {
+        let set = environment.first(provider.api_base_variables).map(|(_, base)| base.to_owned());
+        let variable = provider.api_base_variables.first().filter(|_| is_without_base);
+        deployment.api_base = set.or_else(|| environment.stand_in_base(variable?));
     }
     if deployment.api_key.is_none()
         && let Some((name, key)) = environment.first(provider.api_key_variables)
