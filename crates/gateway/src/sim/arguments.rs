@@ -1,8 +1,9 @@
 //! The arguments of `leastbusy sim`.
 
+use std::ffi::OsString;
 use std::io::Write;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use leastbusy_sim::{Policy, Sizes, Workload};
@@ -12,8 +13,8 @@ use super::scenario::bounds::{self, Bounds};
 use super::scenario::{self, DEFAULT_SEED, DEFAULT_SEEDS, Written};
 use super::table::Columns;
 use super::trace::Trace;
-use super::{Demand, Study, from_config};
-use crate::config::{self, Environment};
+use super::{Demand, Study, from_config, hints, notes};
+use crate::config::{self, Environment, LoadError};
 use crate::duration;
 use crate::likeness::nearest;
 
@@ -70,7 +71,7 @@ pub(super) struct What {
     #[arg(long, value_name = "N", value_parser = seeds)]
     seeds: Option<usize>,
     /// The first seed; the same one gives the same bytes [default: 1].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = seed)]
     seed: Option<u64>,
     /// Threads to run on; they change nothing but the time [default: one for each core].
     #[arg(long, value_name = "N")]
@@ -91,8 +92,8 @@ pub struct Arguments {
     pub(super) question: Option<Question>,
     #[command(flatten)]
     pub(super) what: What,
-    /// Ways of choosing, separated by commas [default: all]: random, round-robin, stale-first, two-choices,
-    /// least-busy, central-queue.
+    /// Ways of choosing, separated by commas: random, round-robin, stale-first, two-choices, least-busy,
+    /// least-busy-by-speed, central-queue [default: all but least-busy-by-speed].
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = policy)]
     policies: Option<Vec<Policy>>,
     /// Tell every figure.
@@ -114,14 +115,26 @@ pub struct Arguments {
     /// Measure the goals of balancing instead, on fleets of their own. Exits with 1 when one is missed.
     #[arg(long, exclusive = true)]
     pub(super) goals: bool,
+    /// Words after the scenario's name: none has a meaning, but the name may have been meant as a question's.
+    #[arg(hide = true, trailing_var_arg = true)]
+    rest: Vec<OsString>,
 }
 
 impl Arguments {
     /// What is to be compared; `None` when the mistakes in a file were told on standard error.
     pub(super) fn study(&self) -> Result<Option<Study>, Box<dyn std::error::Error>> {
+        if let (Some(scenario), Some(extra)) = (&self.what.scenario, self.rest.first()) {
+            let extra = || format!("`{}` is one too many: name one scenario file", extra.to_string_lossy());
+            return Err(hints::of_no_file(scenario).unwrap_or_else(extra).into());
+        }
+        let policies = self.policies.as_deref().unwrap_or_default();
+        if let Some(twice) = policies.iter().enumerate().find(|(at, policy)| policies[..*at].contains(policy))
+        {
+            return Err(format!("--policies has `{}` twice: keep one of the two", twice.1.name()).into());
+        }
         let mut study = self.what.study()?;
-        if let (Some(study), Some(policies)) = (&mut study, &self.policies) {
-            study.policies.clone_from(policies);
+        if let (Some(study), false) = (&mut study, policies.is_empty()) {
+            study.policies = policies.to_vec();
         }
         Ok(study)
     }
@@ -135,23 +148,9 @@ impl Arguments {
 impl What {
     /// The scenario with all ways of choosing; `None` when the mistakes in a file were told on standard error.
     pub(super) fn study(&self) -> Result<Option<Study>, Box<dyn std::error::Error>> {
-        let trace = match &self.trace {
-            None => None,
-            Some(path) => match Trace::read(path, self.model.as_deref()) {
-                Ok(trace) => Some(trace),
-                Err(fault) => return Err(format!("{fault}\n      {}", fault.way_out).into()),
-            },
-        };
         let studied = match (&self.scenario, &self.config) {
-            (Some(path), _) => scenario::load(path, trace).map(|(written, warnings)| {
-                warn(warnings.iter().map(|warning| warning.render(true)));
-                self.of_scenario(path.display().to_string(), written)
-            }),
-            (None, Some(path)) => match config::load(path, &Environment::of_process()) {
-                // Its warnings are about serving; `leastbusy check` tells them.
-                Ok(loaded) => Ok(self.of_config(&path.display().to_string(), &loaded.config, trace)?),
-                Err(error) => Err(error),
-            },
+            (Some(path), _) => self.of_scenario(path)?,
+            (None, Some(path)) => self.of_config(path)?,
             (None, None) => {
                 return Err(
                     "name a scenario file (examples/sim has some), or a configuration with --config FILE"
@@ -166,19 +165,56 @@ impl What {
             }
             Ok(mut study) => {
                 self.reload(&mut study)?;
+                let odd = notes::of(&study);
+                study.notes.extend(odd);
                 Ok(Some(study))
             }
         }
     }
 
-    fn of_scenario(&self, title: String, written: Written) -> Study {
+    fn of_scenario(&self, path: &Path) -> Result<Result<Study, LoadError>, String> {
+        if let Some(hint) = hints::of_no_file(path) {
+            return Err(hint);
+        }
+        if self.model.is_some() && self.trace.is_none() {
+            return Err(
+                "--model takes requests of a --trace, or a model group of a --config: leave it out, or \
+                write `model` into the scenario's `trace`"
+                    .into(),
+            );
+        }
+        let models: Vec<&str> = self.model.as_deref().into_iter().collect();
+        let (written, warnings) = match scenario::load(path, self.trace(&models)?) {
+            Ok(loaded) => loaded,
+            Err(error) => return Ok(Err(error)),
+        };
+        for warning in warnings {
+            let _ = write!(anstream::stderr(), "{}", warning.render(true));
+        }
         let Written { scenario, policies, seeds, seed, notes } = written;
+        let title = path.display().to_string();
         let mut study = Study { title, scenario, policies, seeds: Vec::new(), notes };
         self.finish(&mut study, seeds, seed);
-        study
+        Ok(Ok(study))
     }
 
-    fn of_config(&self, file: &str, config: &config::Config, trace: Option<Trace>) -> Result<Study, String> {
+    fn of_config(&self, path: &Path) -> Result<Result<Study, LoadError>, String> {
+        let file = path.display().to_string();
+        // No request is sent, so no key is needed. Its warnings are about serving; `leastbusy check` tells them.
+        let config = match config::load(path, &Environment::of_process().with_stand_ins()) {
+            Ok(loaded) => loaded.config,
+            Err(error) if hints::is_of_a_scenario(&error) => {
+                return Err(format!("{file} is a scenario: leave --config out, `leastbusy sim {file}`"));
+            }
+            Err(error) => return Ok(Err(error)),
+        };
+        if self.trace.is_none() && self.rate.is_none() && self.load.is_none() {
+            return Err(
+                "a configuration does not say how many requests come: add --rate N (requests a second), \
+                --load SHARE or --trace FILE"
+                    .into(),
+            );
+        }
         let assumed = from_config::Assumed {
             slots: self.slots,
             tokens_per_second: self.tokens_per_second,
@@ -187,16 +223,19 @@ impl What {
             prompt_tokens: self.prompt_tokens,
             output_tokens: self.output_tokens,
         };
-        if trace.is_none() && self.rate.is_none() && self.load.is_none() {
-            return Err(
-                "a configuration does not say how many requests come: add --rate N (requests a second), \
-                --load SHARE or --trace FILE"
-                    .into(),
-            );
-        }
-        let mut study = from_config::study(file, config, self.model.as_deref(), &assumed, trace)?;
+        let model = self.model.as_deref();
+        let group = from_config::group(&config, model)?;
+        // A recorded request may have been sent to an alias.
+        let models: Vec<&str> = model.into_iter().flat_map(|model| [model, group]).collect();
+        let mut study = from_config::study(&file, &config, model, &assumed, self.trace(&models)?)?;
         self.finish(&mut study, DEFAULT_SEEDS, DEFAULT_SEED);
-        Ok(study)
+        Ok(Ok(study))
+    }
+
+    /// The recorded requests, of these models where some are named.
+    fn trace(&self, models: &[&str]) -> Result<Option<Trace>, String> {
+        let read = self.trace.as_deref().map(|path| Trace::read(path, models)).transpose();
+        read.map_err(|fault| format!("{fault}\n      {}", fault.way_out))
     }
 
     fn finish(&self, study: &mut Study, seeds: usize, seed: u64) {
@@ -226,20 +265,7 @@ impl What {
             return Err(format!("{rate} requests a second are out of range: {}", bounds::RATE));
         }
         *arrivals = arrivals.at(rate);
-        let load = rate / demand.capacity;
-        if 1.0 <= load {
-            study.notes.push(format!(
-                "this is {:.0} % of what the deployments can do: the queue grows as long as the run lasts",
-                100.0 * load
-            ));
-        }
         Ok(())
-    }
-}
-
-fn warn(warnings: impl Iterator<Item = String>) {
-    for warning in warnings {
-        let _ = write!(anstream::stderr(), "{warning}");
     }
 }
 
@@ -272,6 +298,10 @@ fn requests(text: &str) -> Result<usize, String> {
 
 fn seeds(text: &str) -> Result<usize, String> {
     count(text, &bounds::SEEDS)
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    count(text, &bounds::SEED).map(|seed| seed as u64)
 }
 
 fn time(text: &str) -> Result<Duration, String> {
@@ -311,3 +341,6 @@ pub(super) fn sizes(text: &str) -> Result<Sizes, String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -65,7 +65,7 @@ pub(super) fn study(
 }
 
 /// The name of the model group that is meant.
-fn group<'c>(config: &'c Config, model: Option<&'c str>) -> Result<&'c str, String> {
+pub(super) fn group<'c>(config: &'c Config, model: Option<&'c str>) -> Result<&'c str, String> {
     let groups: BTreeSet<&str> =
         config.deployments.iter().map(|deployment| deployment.model_name.as_str()).collect();
     let names = || groups.iter().copied().collect::<Vec<_>>().join(", ");

@@ -19,8 +19,10 @@ mod arguments;
 mod compare;
 mod from_config;
 mod goals;
+mod hints;
 pub mod html;
 pub mod json;
+mod notes;
 mod number;
 mod question;
 mod rules;
@@ -51,7 +53,7 @@ pub struct Study {
 /// Requests a second, and what the fleet can do of such requests in the long run.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Demand {
-    /// Requests a second on average.
+    /// Requests a second on average; 0 where all come at one moment.
     pub per_second: f64,
     /// Requests a second that the whole fleet can serve; infinite where they cost nothing.
     pub capacity: f64,
@@ -75,7 +77,8 @@ impl Demand {
                 let prompts: f64 = jobs.iter().map(|job| job.prompt_tokens).sum();
                 let outputs: f64 = jobs.iter().map(|job| job.output_tokens).sum();
                 // Between n arrivals lie n - 1 gaps.
-                ((count - 1.0) / length.max(1e-9), prompts / count, outputs / count)
+                let per_second = if length > 0.0 { (count - 1.0) / length } else { 0.0 };
+                (per_second, prompts / count, outputs / count)
             }
         };
         let engines = scenario.engines.iter();

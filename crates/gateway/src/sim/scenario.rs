@@ -4,7 +4,6 @@
 //! `docs/scenario.md` lists its keys.
 
 use std::path::Path as FilePath;
-use std::time::Duration;
 
 use leastbusy_sim::{Arrivals, Policy, Scenario, Sizes, Workload};
 
@@ -15,7 +14,7 @@ mod keys;
 mod tests;
 mod workload;
 
-use self::bounds::{REQUESTS, SEEDS};
+use self::bounds::{REQUESTS, SEED, SEEDS};
 use super::rules;
 use super::trace::{self, Trace};
 use crate::config::{self, Document, Finding, LoadError, Path, Reader, Setting, Settings};
@@ -32,13 +31,13 @@ pub(super) const DEFAULT_SEED: u64 = 1;
 pub struct Written {
     /// What is to be simulated.
     pub scenario: Scenario,
-    /// The ways of choosing to compare; by default all.
+    /// The ways of choosing to compare; by default [`Policy::USUAL`].
     pub policies: Vec<Policy>,
     /// Runs with other dice, 1 to 1000; default 5.
     pub seeds: usize,
     /// The first seed; default 1.
     pub seed: u64,
-    /// What was left out of the trace.
+    /// What was left out, of a trace or of what the file says of one.
     pub notes: Vec<String>,
 }
 
@@ -69,6 +68,9 @@ pub fn parse(name: &str, text: &str) -> Result<(Written, Vec<Finding>), LoadErro
 
 /// What the file says; where something is wrong with it, something else, because it is not used then.
 fn written(reader: &mut Reader<'_>, root: &Setting<'_>, folder: &FilePath, trace: Option<Trace>) -> Written {
+    if let Some(written) = refuse_config(reader, root) {
+        return written;
+    }
     let top = reader.section(root.node, &root.path, &keys::TOP);
     let way_out = "add `deployments: [{name: gpu, slots: 16, tokens_per_second: 50}]`";
     let deployments = bounds::needed(reader, &top, root, "deployments", "a scenario", way_out);
@@ -86,22 +88,23 @@ fn written(reader: &mut Reader<'_>, root: &Setting<'_>, folder: &FilePath, trace
     }
     let mut notes = Vec::new();
     let requests = reader.count(top.get("requests"), REQUESTS);
-    let own_trace = top.get("trace").filter(|_| trace.is_none());
-    let own_trace = own_trace.and_then(|setting| read_trace(reader, &top, setting, folder));
-    if let Some(trace) = trace.or(own_trace) {
+    if let Some(trace) = trace {
         notes.extend(trace.note());
-        let mut jobs = trace.jobs;
-        jobs.truncate(requests.unwrap_or(usize::MAX));
-        scenario.workload = Workload::Trace(jobs);
-    } else if top.get("trace").is_none() {
+        notes.extend(top.get("trace").and_then(|own| left_out(reader, own)));
+        scenario.workload = Workload::Trace(trace.jobs);
+    } else if let Some(setting) = top.get("trace") {
+        if let Some(trace) = read_trace(reader, &top, setting, folder) {
+            notes.extend(trace.note());
+            let mut jobs = trace.jobs;
+            jobs.truncate(requests.unwrap_or(usize::MAX));
+            scenario.workload = Workload::Trace(jobs);
+        }
+    } else {
         let drawn = drawn(reader, &top, root, &mut scenario, requests.unwrap_or(DEFAULT_REQUESTS));
         scenario.workload = drawn.unwrap_or(Workload::Trace(Vec::new()));
     }
-    if let Some(last) = last_arrival(&scenario.workload) {
-        fleet.check_late_troubles(reader, last);
-    }
     let policies = top.get("policies").map(|setting| read_policies(reader, setting));
-    let seed = reader.count(top.get("seed"), 0..=1_000_000_000).and_then(|seed| u64::try_from(seed).ok());
+    let seed = reader.count(top.get("seed"), SEED).and_then(|seed| u64::try_from(seed).ok());
     Written {
         scenario,
         policies: policies.unwrap_or_else(|| Policy::USUAL.to_vec()),
@@ -109,6 +112,30 @@ fn written(reader: &mut Reader<'_>, root: &Setting<'_>, folder: &FilePath, trace
         seed: seed.unwrap_or(DEFAULT_SEED),
         notes,
     }
+}
+
+/// Whether a path is that of a scenario's key at the top.
+pub(super) fn is_key(path: &Path) -> bool {
+    keys::TOP.served.iter().any(|key| *path == Path::top(key))
+}
+
+/// One mistake instead of many where the file is a configuration.
+fn refuse_config(reader: &mut Reader<'_>, root: &Setting<'_>) -> Option<Written> {
+    let entries = reader.entries(root.node, &root.path);
+    let has = |key: &str| entries.iter().any(|entry| entry.key == key);
+    if !has("model_list") || has("deployments") {
+        return None;
+    }
+    let finding = Finding::mistake(Path::top("model_list"), "this is a configuration, not a scenario");
+    let way_out = "simulate it with `leastbusy sim --config FILE --rate N`, N requests a second";
+    reader.findings.push(finding.at_key().way_out(way_out));
+    Some(Written {
+        scenario: Scenario::new(Vec::new(), Workload::Trace(Vec::new())),
+        policies: Vec::new(),
+        seeds: DEFAULT_SEEDS,
+        seed: DEFAULT_SEED,
+        notes: Vec::new(),
+    })
 }
 
 /// Requests that are drawn by chance.
@@ -137,14 +164,14 @@ fn drawn(
     Some(Workload::Drawn { arrivals: arrivals?, prompt_tokens, output_tokens, requests })
 }
 
-/// When the last request comes, about.
-fn last_arrival(workload: &Workload) -> Option<Duration> {
-    match workload {
-        Workload::Drawn { arrivals, requests, .. } => {
-            Duration::try_from_secs_f64(*requests as f64 / arrivals.per_second()).ok()
-        }
-        Workload::Trace(jobs) => jobs.last().map(|job| job.arrival),
-    }
+/// What the file says of its own trace and another trace does not follow.
+fn left_out(reader: &mut Reader<'_>, own: &Setting<'_>) -> Option<String> {
+    let config::Value::Map(_) = &own.node.value else { return None };
+    let settings = reader.section(own.node, &own.path, &keys::TRACE);
+    let keys = ["speed", "model"].into_iter().filter(|key| settings.get(key).is_some());
+    let keys: Vec<_> = keys.map(|key| format!("`{key}`")).collect();
+    let keys = (!keys.is_empty()).then(|| keys.join(" and "))?;
+    Some(format!("not applied to --trace: {keys} of the scenario's own `trace`"))
 }
 
 fn read_trace(
@@ -169,7 +196,8 @@ fn read_trace(
         }
         _ => (reader.text(Some(setting)), None, None),
     };
-    match Trace::read(&folder.join(file?), model.as_deref()) {
+    let models: Vec<&str> = model.as_deref().into_iter().collect();
+    match Trace::read(&folder.join(file?), &models) {
         Ok(trace) => Some(trace.faster(speed.unwrap_or(1.0))),
         Err(fault) => {
             reader.mistake(&setting.path, fault.to_string(), fault.way_out);
@@ -201,7 +229,7 @@ fn read_policies(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Vec<Policy> 
         policies.push(policy);
     }
     if policies.is_empty() {
-        let way_out = "name some, or remove `policies` for all";
+        let way_out = "name some, or remove `policies` for the usual ones";
         reader.mistake(&setting.path, "there is no policy to compare", way_out);
     }
     policies

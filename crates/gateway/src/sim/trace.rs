@@ -72,12 +72,12 @@ type Objection = (String, &'static str);
 const LINE_CHARS_MAX: usize = 160;
 
 impl Trace {
-    /// Reads the file at `path`; with a `model`, only its requests.
+    /// Reads the file at `path`; where `models` names some, only their requests.
     ///
     /// # Errors
     ///
     /// With the first thing that is wrong.
-    pub fn read(path: &Path, model: Option<&str>) -> Result<Self, Fault> {
+    pub fn read(path: &Path, models: &[&str]) -> Result<Self, Fault> {
         let name = path.display().to_string();
         let fault = |what: &dyn fmt::Display, way_out: &str| Fault {
             place: (name.clone(), None),
@@ -86,13 +86,21 @@ impl Trace {
             way_out: way_out.to_owned(),
         };
         let cannot = |error| fault(&format!("cannot be read: {error}"), "name a file that is there");
-        let mut text = String::new();
+        let mut bytes = Vec::new();
         let file = File::open(path).map_err(cannot)?;
-        file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(cannot)?;
-        if FILE_BYTES_MAX < text.len() as u64 {
+        file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
+        if FILE_BYTES_MAX < bytes.len() as u64 {
             return Err(fault(&"is larger than 1 GiB", "cut it; a quarter of an hour of load tells enough"));
         }
-        Self::parse(&name, &text, model)
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::parse(&name, &text, models),
+            Err(error) => {
+                let valid = error.utf8_error().valid_up_to();
+                let line = error.as_bytes()[..valid].iter().filter(|byte| **byte == b'\n').count() + 1;
+                let what = format!("is not text: line {line} is not UTF-8");
+                Err(fault(&what, "name a file of CSV or JSON lines, unpacked if it was compressed"))
+            }
+        }
     }
 
     /// Reads `text` as if it stood in a file called `name`; see [`read`](Self::read).
@@ -100,13 +108,18 @@ impl Trace {
     /// # Errors
     ///
     /// As [`read`](Self::read).
-    pub fn parse(name: &str, text: &str, model: Option<&str>) -> Result<Self, Fault> {
+    pub fn parse(name: &str, text: &str, models: &[&str]) -> Result<Self, Fault> {
+        // Windows editors begin a text with a mark.
+        let text = text.trim_start_matches('\u{feff}');
         let fault = |line: Option<usize>, (what, way_out): Objection| Fault {
             place: (name.to_owned(), line),
             what,
             line: line.and_then(|number| shown(text, number)),
             way_out: way_out.to_owned(),
         };
+        if text.trim().is_empty() {
+            return Err(fault(None, ("is empty".to_owned(), NO_REQUEST)));
+        }
         let mut recorded = Vec::new();
         let (mut skipped, mut of_other_models) = (0, 0);
         let mut take = |line| {
@@ -121,8 +134,8 @@ impl Trace {
             Err((format!("a run has at most {} requests", REQUESTS.end()), "cut the trace"))
         };
         let read = match text.trim_start().starts_with('{') {
-            true => json::read(text, model, &mut take),
-            false => csv::read(text, model, &mut take),
+            true => json::read(text, models, &mut take),
+            false => csv::read(text, models, &mut take),
         };
         read.map_err(|(line, objection)| fault(Some(line), objection))?;
         if recorded.is_empty() {

@@ -54,6 +54,8 @@ pub(crate) const SLOTS: std::ops::RangeInclusive<usize> = 1..=100_000;
 /// Requests of a run: each takes about 100 bytes of memory until its run is told.
 pub(crate) const REQUESTS: std::ops::RangeInclusive<usize> = 1..=10_000_000;
 pub(crate) const SEEDS: std::ops::RangeInclusive<usize> = 1..=1000;
+/// The first seed; the others follow it and must not run out of numbers.
+pub(crate) const SEED: std::ops::RangeInclusive<usize> = 0..=1_000_000_000;
 /// The longest time that a scenario may name: a year.
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 

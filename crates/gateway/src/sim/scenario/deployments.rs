@@ -26,7 +26,9 @@ const FACTOR: Bounds = Bounds::above(0.0, 100.0);
 pub(super) struct Fleet {
     pub(super) engines: Vec<Engine>,
     /// Where each engine's entry stands.
-    pub(super) paths: Vec<Path>,
+    paths: Vec<Path>,
+    /// The troubles of the entries, with where each stands.
+    troubles: Vec<(Path, Trouble)>,
 }
 
 /// Reads all entries.
@@ -38,7 +40,7 @@ pub(super) fn all(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Fleet {
         let settings = reader.section(entry.node, &entry.path, &keys::DEPLOYMENT);
         weighed.push(settings.get("weight").is_some());
         let count = reader.count(settings.get("count"), COUNT);
-        let Some(engine) = one(reader, entry, &settings) else { continue };
+        let Some(engine) = one(reader, entry, &settings, &mut fleet.troubles) else { continue };
         for number in 1..=count.unwrap_or(1) {
             let name = match count {
                 Some(2..) => format!("{}-{number}", engine.name),
@@ -71,7 +73,12 @@ pub(super) fn all(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Fleet {
     fleet
 }
 
-fn one(reader: &mut Reader<'_>, entry: &Setting<'_>, settings: &Settings<'_>) -> Option<Engine> {
+fn one(
+    reader: &mut Reader<'_>,
+    entry: &Setting<'_>,
+    settings: &Settings<'_>,
+    placed: &mut Vec<(Path, Trouble)>,
+) -> Option<Engine> {
     let name = bounds::needed(reader, settings, entry, "name", "a deployment", "add `name: NAME`");
     let name = name.and_then(|setting| self::name(reader, setting));
     let way_out = "add `slots: 16`: the requests that it serves at once (vLLM's --max-num-seqs, Ollama's \
@@ -90,7 +97,12 @@ fn one(reader: &mut Reader<'_>, entry: &Setting<'_>, settings: &Settings<'_>) ->
     let order = reader.whole(settings.get("order"));
     let warm_up = settings.get("warm_up").and_then(|setting| warm_up(reader, setting));
     let troubles: Vec<_> = settings.get("troubles").map(|list| reader.items(list)).unwrap_or_default();
-    let episodes: Vec<_> = troubles.iter().filter_map(|setting| episode(reader, setting)).collect();
+    let mut episodes = Vec::new();
+    for setting in &troubles {
+        let Some(episode) = episode(reader, setting) else { continue };
+        placed.push((setting.path.clone(), episode.trouble));
+        episodes.push(episode);
+    }
     if let (Some(setting), false) = (
         settings.get("warm_up"),
         troubles.is_empty() || episodes.iter().any(|one| one.trouble == Trouble::Down),
@@ -229,35 +241,11 @@ fn share(reader: &mut Reader<'_>, settings: Option<&Settings<'_>>) -> f64 {
 impl Fleet {
     /// Reports requests that would hang for ever.
     pub(super) fn check_hanging(&self, reader: &mut Reader<'_>) {
-        for (path, episode) in self.troubles() {
-            if let Trouble::Hangs { .. } = episode.trouble {
+        for (path, trouble) in &self.troubles {
+            if let Trouble::Hangs { .. } = trouble {
                 let what = "the router has no time limit, so that requests that hang here are never given up";
-                reader.mistake(&path, what, "add a limit to `router`, e.g. `stream_timeout: 60`");
+                reader.mistake(path, what, "add a limit to `router`, e.g. `stream_timeout: 60`");
             }
         }
-    }
-
-    /// Warns of troubles that begin when nobody comes any more.
-    pub(super) fn check_late_troubles(&self, reader: &mut Reader<'_>, last_arrival: Duration) {
-        for (path, episode) in self.troubles() {
-            if last_arrival < episode.from {
-                let what = format!(
-                    "the last request comes after about {:.0} s, before this begins",
-                    last_arrival.as_secs_f64()
-                );
-                reader.warning(&path.key("from"), what, "raise `requests`, or let it begin earlier");
-            }
-        }
-    }
-
-    /// The troubles of each entry, with where they stand.
-    fn troubles(&self) -> impl Iterator<Item = (Path, &Episode)> {
-        let engines = self.engines.iter().zip(&self.paths).enumerate();
-        // The engines of one entry have the same troubles.
-        let firsts = engines.filter(|(at, (_, path))| *at == 0 || self.paths[at - 1] != **path);
-        firsts.flat_map(|(_, (engine, path))| {
-            let place = |number| path.key("troubles").index(number);
-            engine.episodes.iter().enumerate().map(move |(number, episode)| (place(number), episode))
-        })
     }
 }

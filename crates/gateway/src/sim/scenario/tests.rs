@@ -1,4 +1,5 @@
 use std::fs;
+use std::time::Duration;
 
 use leastbusy_sim::Trouble;
 
@@ -190,6 +191,16 @@ fn what_does_not_fit_together_is_told() {
          `router`, e.g. `stream_timeout: 60`"
     );
     read(&format!("{hanging}router: {{total_timeout: 60}}"));
+    // The place is that of the trouble, whatever is wrong with the one before it.
+    let second = mistakes(&hanging.replace("[{from", "[{from: 1, until: 2}, {from"));
+    assert_eq!(second.len(), 2, "{second:?}");
+    assert!(second[1].starts_with("3:93 the router has no time limit"), "{second:?}");
+    let config = "model_list: [{model_name: chat}]\nrouter_settings: {num_retries: 1}\n";
+    assert_eq!(
+        one(config),
+        "1:1 this is a configuration, not a scenario / simulate it with `leastbusy sim --config FILE --rate N`, N \
+         requests a second"
+    );
     assert_eq!(
         one(&SMALL.replace("per_second: 0.2}", "load: 0.5}").replace("100", "0")),
         "1:28 this share of the inf requests a second that the deployments can serve is out of range: 0.001 to 1000000 \
@@ -201,24 +212,11 @@ fn what_does_not_fit_together_is_told() {
 
 #[test]
 fn what_is_odd_is_warned_of() {
+    let weighed = SMALL.replace("50}", "50, weight: 2}, {name: b, slots: 1, tokens_per_second: 1}");
     assert_eq!(
-        warnings(&SMALL.replace("per_second: 0.2}", "load: 1.2}")),
+        warnings(&format!("{weighed}router: {{hedge_after: 2, connect_timeout: 1}}\n")),
         [
-            "1:28 all that the deployments can do, or more: the queue grows as long as the run lasts, and so do the \
-             times / lower it, unless that is what you want to see"
-        ]
-    );
-    assert!(warnings(&SMALL.replace("0.2}", "3}"))[0].starts_with("1:34 300 % of what"));
-    let late = SMALL.replace(
-        "tokens_per_second: 50}",
-        "tokens_per_second: 50, weight: 2, troubles: [{from: 30d, until: 40d, down: true}]}, {name: b, slots: 1, tokens_per_second: 1}",
-    );
-    assert_eq!(
-        warnings(&format!("{late}router: {{hedge_after: 2, connect_timeout: 1}}\n")),
-        [
-            "3:89 the last request comes after about 1000000 s, before this begins / raise `requests`, or let it begin \
-             earlier",
-            "3:122 others have a `weight`, and this one gets slots times speed, which may be far from those / give all a \
+            "3:73 others have a `weight`, and this one gets slots times speed, which may be far from those / give all a \
              `weight`, or none",
             "4:10 `hedge_after` is a router setting that a simulation does not follow / -",
             "4:26 `connect_timeout` is a router setting that a simulation does not follow / -",

@@ -95,12 +95,7 @@ fn rate(
     let way_out = "add `load: 0.8` (a share of what the deployments can do) or `per_second: 20`";
     let (kind, setting) = bounds::kind(reader, settings, of, &["load", "per_second"], way_out)?;
     if kind == "per_second" {
-        let rate = bounds::number(reader, Some(setting), RATE)?;
-        if let Some(capacity) = capacity.filter(|capacity| *capacity <= rate) {
-            let load = 100.0 * rate / capacity;
-            overload(reader, setting, &format!("{load:.0} % of what the deployments can do"));
-        }
-        return Some(rate);
+        return bounds::number(reader, Some(setting), RATE);
     }
     let load = bounds::number(reader, Some(setting), LOAD)?;
     let capacity = capacity?;
@@ -111,13 +106,5 @@ fn rate(
         reader.mistake(&setting.path, what, "give the rate itself: `per_second: 20`");
         return None;
     }
-    if 1.0 <= load {
-        overload(reader, setting, "all that the deployments can do, or more");
-    }
     Some(load * capacity)
-}
-
-fn overload(reader: &mut Reader<'_>, setting: &Setting<'_>, what: &str) {
-    let what = format!("{what}: the queue grows as long as the run lasts, and so do the times");
-    reader.warning(&setting.path, what, "lower it, unless that is what you want to see");
 }

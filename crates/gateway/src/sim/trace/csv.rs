@@ -6,7 +6,7 @@ use super::{Line, Objection, Recorded};
 /// Gives each line to `take`; the line number with what is wrong.
 pub(super) fn read(
     text: &str,
-    model: Option<&str>,
+    models: &[&str],
     take: &mut dyn FnMut(Line) -> Result<(), Objection>,
 ) -> Result<(), (usize, Objection)> {
     let mut reader = ::csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
@@ -14,12 +14,12 @@ pub(super) fn read(
         Ok(names) => names.iter().map(columns::plain).collect(),
         Err(error) => return Err((1, unreadable(&error))),
     };
-    let columns = Columns::of(&names, model).map_err(|objection| (1, objection))?;
+    let columns = Columns::of(&names, models).map_err(|objection| (1, objection))?;
     for record in reader.records() {
         let line = |error: &::csv::Error| error.position().map_or(1, |position| number(position.line()));
         let record = record.map_err(|error| (line(&error), unreadable(&error)))?;
         let line = record.position().map_or(1, |position| number(position.line()));
-        columns.line(&record, model).and_then(&mut *take).map_err(|objection| (line, objection))?;
+        columns.line(&record, models).and_then(&mut *take).map_err(|objection| (line, objection))?;
     }
     Ok(())
 }
@@ -32,7 +32,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(names: &[String], model: Option<&str>) -> Result<Self, Objection> {
+    fn of(names: &[String], models: &[&str]) -> Result<Self, Objection> {
         let find = |wanted: &[&str]| {
             let place = |wanted: &&str| names.iter().position(|name| name == wanted);
             let place = wanted.iter().find_map(place)?;
@@ -52,16 +52,16 @@ impl Columns {
             tokens: [needed("the prompt's tokens", &PROMPT)?, needed("the answer's tokens", &OUTPUT)?],
             model: find(&MODEL).map(|(place, _)| place),
         };
-        if model.is_some() && this.model.is_none() {
+        if !models.is_empty() && this.model.is_none() {
             let what = format!("there is no column for the model; it is called one of {}", MODEL.join(", "));
             return Err((what, "leave `--model` out to take all requests"));
         }
         Ok(this)
     }
 
-    fn line(&self, record: &::csv::StringRecord, model: Option<&str>) -> Result<Line, Objection> {
-        if let (Some(model), Some(column)) = (model, self.model)
-            && record.get(column).map(str::trim) != Some(model)
+    fn line(&self, record: &::csv::StringRecord, models: &[&str]) -> Result<Line, Objection> {
+        if let (Some(column), false) = (self.model, models.is_empty())
+            && record.get(column).is_none_or(|name| !models.contains(&name.trim()))
         {
             return Ok(Line::OfAnotherModel);
         }

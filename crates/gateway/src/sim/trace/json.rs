@@ -8,18 +8,18 @@ use super::{Line, Objection, Recorded};
 /// Gives each line to `take`; the line number with what is wrong.
 pub(super) fn read(
     text: &str,
-    model: Option<&str>,
+    models: &[&str],
     take: &mut dyn FnMut(Line) -> Result<(), Objection>,
 ) -> Result<(), (usize, Objection)> {
     for (number, line) in text.lines().enumerate() {
         if !line.trim().is_empty() {
-            one(line, model).and_then(&mut *take).map_err(|objection| (number + 1, objection))?;
+            one(line, models).and_then(&mut *take).map_err(|objection| (number + 1, objection))?;
         }
     }
     Ok(())
 }
 
-fn one(line: &str, model: Option<&str>) -> Result<Line, Objection> {
+fn one(line: &str, models: &[&str]) -> Result<Line, Objection> {
     let object: Map<String, Value> = serde_json::from_str(line).map_err(|error| {
         (format!("not a JSON object: {error}"), "write one object on each line, and nothing else")
     })?;
@@ -27,8 +27,9 @@ fn one(line: &str, model: Option<&str>) -> Result<Line, Objection> {
     if fields.are_of_a_log() {
         return Ok(Line::Skipped);
     }
-    let is_model = |name: &str| fields.find(&[name]).and_then(|(_, value)| value.as_str()) == model;
-    if model.is_some() && !MODEL.into_iter().any(is_model) {
+    let model = |name: &str| fields.find(&[name]).and_then(|(_, value)| value.as_str());
+    let is_asked_for = |name| model(name).is_some_and(|model| models.contains(&model));
+    if !models.is_empty() && !MODEL.into_iter().any(is_asked_for) {
         return Ok(Line::OfAnotherModel);
     }
     let arrival = match fields.needed("the arrival", &ARRIVAL)? {
@@ -53,8 +54,9 @@ impl Fields<'_> {
     /// answer that was never finished, or no request at all.
     fn are_of_a_log(&self) -> bool {
         let have = |name| self.find(&[name]).is_some();
-        let is_event = have("level") && have("fields");
         let tell_tokens = self.find(&PROMPT).is_some() && self.find(&OUTPUT).is_some();
+        // A trace of somebody else's may have a level and a message with each request's tokens.
+        let is_event = have("level") && (have("fields") || (have("message") && !tell_tokens));
         is_event || (have("call_id") && have("path") && !tell_tokens)
     }
 

@@ -1,12 +1,12 @@
 use super::*;
 
 fn read(text: &str) -> Trace {
-    Trace::parse("trace", text, None).unwrap_or_else(|fault| panic!("{fault}"))
+    Trace::parse("trace", text, &[]).unwrap_or_else(|fault| panic!("{fault}"))
 }
 
 /// What is wrong with a text, as a terminal shows it.
 fn refused(text: &str) -> String {
-    let fault = Trace::parse("trace", text, None).expect_err("has something wrong");
+    let fault = Trace::parse("trace", text, &[]).expect_err("has something wrong");
     format!("{fault} / {}", fault.way_out)
 }
 
@@ -33,7 +33,7 @@ fn names_of_known_traces_are_understood() {
     assert_eq!(told(&read(azure)), [(0.0, 374.0, 44.0), (4.314_579, 396.0, 109.0)]);
     let milliseconds = "timestamp_ms,input_tokens,completion_tokens\n1500,1,2\n1000,3,4\n";
     assert_eq!(told(&read(milliseconds)), [(0.0, 3.0, 4.0), (0.5, 1.0, 2.0)]);
-    let gpt_4 = Trace::parse("trace", burst_gpt, Some("GPT-4")).expect("has one request of that model");
+    let gpt_4 = Trace::parse("trace", burst_gpt, &["GPT-4"]).expect("has one request of that model");
     assert_eq!((gpt_4.jobs.len(), gpt_4.of_other_models), (1, 1));
     assert_eq!(gpt_4.note().as_deref(), Some("the trace has 1 request, not counting 1 line of other models"));
 }
@@ -56,7 +56,61 @@ fn the_access_log_is_a_trace() {
         Some("the trace has 2 requests, not counting 3 lines without the tokens of an answer")
     );
     for model in ["chat", "qwen"] {
-        assert_eq!(Trace::parse("trace", ACCESS, Some(model)).map(|trace| trace.jobs.len()), Ok(2));
+        assert_eq!(Trace::parse("trace", ACCESS, &[model]).map(|trace| trace.jobs.len()), Ok(2));
+    }
+}
+
+/// What the process's log makes of an event, in lines of JSON.
+fn logged(event: impl FnOnce()) -> String {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let writer = std::sync::Mutex::new(file.reopen().expect("opens"));
+    // As `telemetry::log` builds it.
+    let log = tracing_subscriber::fmt().with_target(false).with_writer(writer).json().flatten_event(true);
+    tracing::subscriber::with_default(log.finish(), event);
+    std::fs::read_to_string(file.path()).expect("reads")
+}
+
+#[test]
+fn lines_of_the_log_between_access_lines_are_left_out() {
+    let line = logged(|| tracing::info!(address = "127.0.0.1:4000", deployments = 3, "listening"));
+    assert!(line.starts_with("{\"timestamp\":") && line.contains("\"message\":\"listening\""), "{line}");
+    let trace = read(&format!("{line}{ACCESS}{line}"));
+    assert_eq!((trace.jobs.len(), trace.skipped), (2, 5));
+    let of_another_gateway =
+        r#"{"level":"info","message":"done","time":1,"prompt_tokens":2,"completion_tokens":3}"#;
+    assert_eq!(told(&read(of_another_gateway)), [(0.0, 2.0, 3.0)]);
+}
+
+#[test]
+fn a_mark_at_the_beginning_of_a_text_is_no_part_of_it() {
+    for text in [ACCESS, "arrival,prompt_tokens,output_tokens\n0,1,1\n"] {
+        assert_eq!(told(&read(&format!("\u{feff}{text}"))), told(&read(text)));
+    }
+}
+
+#[test]
+fn a_file_that_is_no_text_is_told_so() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("trace.csv.gz");
+    std::fs::write(&path, b"arrival,\n\x1f\x8b\x08").expect("writes");
+    let fault = Trace::read(&path, &[]).expect_err("is packed");
+    assert_eq!(fault.what, "is not text: line 2 is not UTF-8");
+    assert_eq!(fault.way_out, "name a file of CSV or JSON lines, unpacked if it was compressed");
+}
+
+#[test]
+fn requests_of_any_of_the_names_are_taken() {
+    let csv = "arrival,model,prompt_tokens,output_tokens\n0,gpt,1,1\n1,chat,1,1\n2,image,1,1\n";
+    let json = csv.lines().skip(1).map(|line| {
+        let parts: Vec<_> = line.split(',').collect();
+        format!(
+            "{{\"arrival\":{},\"model\":\"{}\",\"prompt_tokens\":1,\"output_tokens\":1}}\n",
+            parts[0], parts[1]
+        )
+    });
+    for text in [csv.to_owned(), json.collect()] {
+        let trace = Trace::parse("trace", &text, &["gpt", "chat"]).unwrap_or_else(|fault| panic!("{fault}"));
+        assert_eq!((trace.jobs.len(), trace.of_other_models), (2, 1), "{text}");
     }
 }
 
@@ -120,12 +174,14 @@ fn a_trace_without_a_request_says_so() {
         refused("arrival,prompt_tokens,output_tokens\n")
             .starts_with("trace: holds no request; 0 of its lines")
     );
-    assert!(refused("").starts_with("trace:1: there is no column for the arrival"));
+    assert!(refused("").starts_with("trace: is empty / record one with"));
+    assert!(refused("\u{feff}\n").starts_with("trace: is empty / record one with"));
+    assert!(refused("a\n").starts_with("trace:1: there is no column for the arrival"));
     let models = ACCESS.lines().nth(2).expect("has it");
     assert!(refused(models).starts_with("trace: holds no request; 1 of its lines were left out"));
-    let missing = Trace::read(Path::new("/nowhere/trace.csv"), None).expect_err("is not there");
+    let missing = Trace::read(Path::new("/nowhere/trace.csv"), &[]).expect_err("is not there");
     assert!(missing.to_string().starts_with("/nowhere/trace.csv: cannot be read: No such file"), "{missing}");
-    let no_model = Trace::parse("trace", "time,prompt_tokens,output_tokens\n1,2,3\n", Some("chat"));
+    let no_model = Trace::parse("trace", "time,prompt_tokens,output_tokens\n1,2,3\n", &["chat"]);
     assert!(no_model.expect_err("cannot tell models").what.starts_with("there is no column for the model"));
 }
 
