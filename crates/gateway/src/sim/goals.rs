@@ -7,6 +7,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use leastbusy_sim::{Bound, Effort, Estimate, Figure, Goal};
 use owo_colors::OwoColorize;
 
+use super::unless_closed;
+
 #[cfg(test)]
 mod tests;
 
@@ -15,10 +17,10 @@ mod tests;
 ///
 /// # Errors
 ///
-/// When `out` cannot be written to.
+/// When `out` cannot be written to, unless nobody reads it any more: then the verdict alone is told.
 pub(crate) fn run(out: &mut dyn Write, effort: Effort, threads: NonZeroUsize) -> io::Result<bool> {
     let goals = with_progress(effort, threads);
-    write(out, &goals, effort)?;
+    unless_closed(write(out, &goals, effort))?;
     Ok(goals.iter().all(Goal::is_met))
 }
 

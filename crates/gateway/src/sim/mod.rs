@@ -167,6 +167,14 @@ fn with_progress<T>(runs: Option<usize>, work: impl FnOnce(&(dyn Fn() + Sync)) -
     done
 }
 
+/// What became of writing to standard output, where whoever reads may have seen enough.
+fn unless_closed(written: io::Result<()>) -> io::Result<()> {
+    written.or_else(|error| match error.kind() {
+        io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(error),
+    })
+}
+
 /// Writes a file.
 fn write_file(path: &Path, text: &str) -> Result<(), String> {
     fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use leastbusy_sim::{Comparison, Job, Policy, Row, Scenario, Workload};
 
+use super::unless_closed;
 use crate::load::{Load, Measured, Planned, Progress};
 use crate::serve::{self, Options, StartError};
 use crate::simulated::ANSWER_TOKENS_MAX;
@@ -54,16 +55,20 @@ struct Compared {
 /// from async code: the gateway and its clients have runtimes of their own.
 pub(crate) fn run(scenario: &Scenario, seed: u64, out: &mut impl Write) -> Result<Verdict, SocketsError> {
     let plan = plan(scenario, seed)?;
-    writeln!(
+    unless_closed(writeln!(
         out,
         "{} requests in {:.0} s over sockets to {} simulated engines, the first {} not counted.",
         plan.len(),
         lasts(&plan).as_secs_f64(),
         scenario.engines.len(),
         uncounted(scenario, &plan),
-    )?;
+    ))?;
     let compared = compare(scenario, &plan, DICE)?;
-    Ok(table::write(out, &compared)?)
+    // Whole before it is written: the verdict stands even where nobody reads to the end.
+    let mut text = Vec::new();
+    let verdict = table::write(&mut text, &compared)?;
+    unless_closed(out.write_all(&text))?;
+    Ok(verdict)
 }
 
 fn compare(scenario: &Scenario, plan: &[Planned], dice: u64) -> Result<Compared, SocketsError> {

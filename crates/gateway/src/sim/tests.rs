@@ -111,3 +111,41 @@ fn the_demand_of_a_trace_is_that_of_its_whole_length() {
     assert_eq!((demand.per_second, demand.output_tokens, demand.capacity), (0.25, 100.0, 1.0));
     assert_eq!(demand.load(), 0.25);
 }
+
+#[test]
+fn requests_of_one_moment_have_no_rate() {
+    let job = leastbusy_sim::Job { arrival: Duration::ZERO, prompt_tokens: 0.0, output_tokens: 100.0 };
+    let engines = vec![leastbusy_sim::Engine::new("one", 2, 50.0)];
+    let demand = Demand::of(&Scenario::new(engines, Workload::Trace(vec![job; 2])));
+    assert_eq!((demand.per_second, demand.load()), (0.0, 0.0));
+}
+
+/// A pipe whose reader has gone.
+struct Closed;
+
+impl io::Write for Closed {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::BrokenPipe.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_takes_no_verdict_away() {
+    let effort = Effort { seeds: 2, length: 0.001 };
+    let is_met = goals::run(&mut Closed, effort, NonZeroUsize::MIN).expect("whoever reads has seen enough");
+    assert!(!is_met, "so short a run misses some");
+    let workload = Workload::Drawn {
+        arrivals: leastbusy_sim::Arrivals::Poisson { per_second: 20.0 },
+        prompt_tokens: Sizes::Fixed(0.0),
+        output_tokens: Sizes::Fixed(1.0),
+        requests: 10,
+    };
+    let scenario = Scenario::new(vec![leastbusy_sim::Engine::new("one", 4, 100.0)], workload);
+    sockets::run(&scenario, 1, &mut Closed).expect("whoever reads has seen enough");
+    let full = unless_closed(Err(io::ErrorKind::StorageFull.into()));
+    assert_eq!(full.expect_err("is a mistake").kind(), io::ErrorKind::StorageFull);
+}
