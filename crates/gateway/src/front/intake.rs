@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
+use super::wakes;
 use crate::openai::{Collector, Pieces};
 
 /// A client's body, within `max_request_size_mb` and `body_read_timeout`.
@@ -117,7 +118,13 @@ impl Body for Intake {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, IntakeError>>> {
-        match Pin::new(&mut self.body).poll_frame(context) {
+        let (taken, woken) = wakes::held_back(|| Pin::new(&mut self.body).poll_frame(context));
+        if let Some(reader) = woken
+            && !self.body.is_end_stream()
+        {
+            reader.wake_now();
+        }
+        match taken {
             Poll::Ready(None) => {
                 self.note_end();
                 Poll::Ready(None)

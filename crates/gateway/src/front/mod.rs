@@ -6,6 +6,7 @@ mod key;
 mod page;
 mod pages;
 mod upstream_call;
+mod wakes;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use hyper::body::Incoming;
 pub use answer::Answer;
 use key::Admission;
 use page::{NoPage, Page};
+pub use wakes::waker;
 
 use crate::config::GeneralSettings;
 use crate::openai::ApiError;

@@ -3,7 +3,7 @@
 use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::Phase;
 use super::client_io::{ClientIo, Deadline};
 use crate::config::{GeneralSettings, Runtime};
-use crate::front::Door;
+use crate::front::{self, Door};
 
 /// How often idle upstream connections are looked through.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
@@ -168,8 +168,11 @@ async fn converse(
     });
     // The phase is asked once, to be woken when it changes, and then not at every step of every request.
     let mut asked = false;
+    // Made once: a task keeps its waker for as long as it lives.
+    let mut waker = None;
     let ended = std::future::poll_fn(|context| {
-        if let Poll::Ready(ended) = connection.as_mut().poll(context) {
+        let waker = waker.get_or_insert_with(|| front::waker(context.waker()));
+        if let Poll::Ready(ended) = connection.as_mut().poll(&mut Context::from_waker(waker)) {
             return Poll::Ready(Some(ended));
         }
         let changed = seen.has_changed().unwrap_or(true);
