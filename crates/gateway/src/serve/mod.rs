@@ -17,6 +17,7 @@
 
 mod client_io;
 mod engines;
+mod head_timer;
 mod signals;
 mod worker;
 

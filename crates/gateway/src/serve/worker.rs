@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::Phase;
 use super::client_io::{ClientIo, Deadline};
+use super::head_timer::HeadTimer;
 use crate::config::{GeneralSettings, Runtime};
 use crate::front::{self, Door};
 
@@ -154,7 +155,7 @@ async fn converse(
         }
     });
     let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(HeadTimer::default())
         .header_read_timeout(settings.header_read_timeout)
         .max_buf_size(READ_BUFFER_BYTES_MAX.max(settings.max_header_bytes))
         .max_headers(settings.max_headers)
