@@ -40,17 +40,27 @@ impl CallId {
     }
 }
 
+/// Two digits for each byte.
+const DIGITS: [[u8; 2]; 256] = {
+    const DIGIT: &[u8; 16] = b"0123456789abcdef";
+    let mut digits = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < digits.len() {
+        digits[byte] = [DIGIT[byte >> 4], DIGIT[byte & 0xf]];
+        byte += 1;
+    }
+    digits
+};
+
 /// The text of a UUID: version 4, variant 1 (RFC 9562).
 fn uuid(random: u128) -> [u8; 36] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let bits = random & !(0xf << 76) & !(0xc << 60) | 4 << 76 | 8 << 60;
     let mut text = [b'-'; 36];
-    let mut shift = 128;
-    for (place, byte) in text.iter_mut().enumerate() {
-        if !matches!(place, 8 | 13 | 18 | 23) {
-            shift -= 4;
-            *byte = DIGITS[usize::from((bits >> shift) as u8 & 0xf)];
-        }
+    let mut at = 0;
+    for (place, byte) in bits.to_be_bytes().into_iter().enumerate() {
+        at += usize::from(matches!(place, 4 | 6 | 8 | 10));
+        text[at..at + 2].copy_from_slice(&DIGITS[usize::from(byte)]);
+        at += 2;
     }
     text
 }
