@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderValue, header};
 /// says to the router. `content-length` and `host` are made anew for the body and the address that is sent to.
 pub(super) fn to_upstream(client: &HeaderMap) -> HeaderMap {
     let named = connection_options(client);
-    let mut headers = HeaderMap::with_capacity(client.len() + 4);
+    // `Host`, the length, and mostly a key stay here: there is room for what the deployment adds.
+    let mut headers = HeaderMap::with_capacity(client.len());
     for (name, value) in client {
         if !stays_with_client(name.as_str()) && !named.iter().any(|option| option == name.as_str()) {
             headers.append(name.clone(), value.clone());
