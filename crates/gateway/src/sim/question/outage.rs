@@ -38,18 +38,18 @@ impl Outage {
         if self.lasts.is_zero() {
             return Err("--lasts: an outage takes some time".into());
         }
-        let outage = leastbusy_sim::Outage {
-            place: place(scenario, self.deployment.as_deref())?,
-            at: self.at.unwrap_or_else(|| leastbusy_sim::Outage::peak(scenario)),
-            time: self.lasts,
-        };
+        let place = place(scenario, self.deployment.as_deref())?;
+        let end = leastbusy_sim::Outage::end(scenario, asked.seeds);
+        let at = self.at.unwrap_or_else(|| leastbusy_sim::Outage::peak(scenario, end));
+        let outage = leastbusy_sim::Outage { place, at, time: self.lasts };
+        fits(&outage, end)?;
         let survived = outage.survived(scenario, asked);
         let name = &scenario.engines[outage.place].name;
         let mut text = format!("{}, by {}\n", study.title.bold(), asked.policy.name());
-        let [at, back] =
-            [outage.at, outage.at + outage.time].map(|moment| number::time(moment.as_secs_f64()));
+        let [at, back] = [outage.at, outage.at.saturating_add(outage.time)].map(told_time);
         let _ = write!(text, "{name} dies after {at} and is back after {back}");
         let _ = match outage.load_on_the_others(scenario) {
+            Some(load) if load.is_infinite() => writeln!(text, "; nobody else is well then"),
             Some(load) => {
                 writeln!(text, "; the others are then asked for {:.0} % of what they can do", 100.0 * load)
             }
@@ -65,14 +65,13 @@ impl Outage {
         {
             write_part(&mut text, when, part);
         }
-        let lost = survived.during.errors.mean + survived.after.errors.mean;
-        let _ = writeln!(text, "\n{}", verdict(scenario.rules.streams, lost, &survived));
+        let _ = writeln!(text, "\n{}", verdict(scenario.rules.streams, &survived));
         Ok(Answer { svg: self.picture(&outage, name, &survived), text, code: ExitCode::SUCCESS })
     }
 
     fn picture(&self, outage: &leastbusy_sim::Outage, name: &str, survived: &Survived) -> String {
         let span = survived.timeline.span.as_secs_f64();
-        let (from, until) = (outage.at.as_secs_f64(), (outage.at + outage.time).as_secs_f64());
+        let (from, until) = (outage.at.as_secs_f64(), outage.at.saturating_add(outage.time).as_secs_f64());
         let margin = outage.time.as_secs_f64();
         let window = (from - margin).max(0.0)..until + margin;
         let points: Vec<Point> = survived
@@ -80,6 +79,7 @@ impl Outage {
             .spans
             .iter()
             .enumerate()
+            .filter(|(_, told)| 0 < told.first_tokens.count())
             .map(|(number, told)| {
                 Point::new((number as f64 + 0.5) * span, told.first_tokens.quantile(0.99).as_secs_f64())
             })
@@ -105,39 +105,82 @@ impl Outage {
     }
 }
 
+/// Whether it can be told in runs that end then.
+fn fits(outage: &leastbusy_sim::Outage, end: Duration) -> Result<(), String> {
+    if end < outage.at {
+        return Err(format!(
+            "--at: the run lasts {}, and nobody comes after it: name an earlier moment, or more --requests",
+            told_time(end)
+        ));
+    }
+    let shortest = leastbusy_sim::Outage::shortest(end);
+    if outage.time < shortest {
+        return Err(format!(
+            "--lasts: in a run of {} an outage lasts at least {}: name a longer one, or fewer --requests",
+            told_time(end),
+            told_time(shortest)
+        ));
+    }
+    Ok(())
+}
+
 fn write_part(text: &mut String, when: &str, part: &Part) {
-    let time = |estimate: &Estimate| number::time_within(estimate.mean, estimate.margin);
+    let is_empty = part.arrived.mean == 0.0 && part.errors.mean == 0.0;
+    let or_dash = |told: Option<String>| told.unwrap_or_else(|| "-".to_owned());
+    let count = |told: String| or_dash((!is_empty).then_some(told));
+    let time = |estimate: Option<Estimate>| {
+        or_dash(estimate.map(|estimate| number::time_within(estimate.mean, estimate.margin)))
+    };
     let _ = writeln!(
         text,
-        "{when:16}{:>10.0}  {:>20}  {:>20}  {:>20}",
-        part.arrived.mean,
-        number::plain_within(part.errors.mean, part.errors.margin),
-        time(&part.p99_first_token),
-        time(&part.p99_response)
+        "{when:16}{:>10}  {:>20}  {:>20}  {:>20}",
+        count(format!("{:.0}", part.arrived.mean)),
+        count(number::plain_within(part.errors.mean, part.errors.margin)),
+        time(part.p99_first_token),
+        time(part.p99_response)
     );
 }
 
 /// What became of the requests, and of the others' times.
-fn verdict(streams: bool, lost: f64, survived: &Survived) -> String {
-    let lost = match (lost, streams) {
-        (0.0, _) => "No request gets an error.".to_owned(),
-        (lost, true) => format!(
-            "{} requests get an error: a stream that has begun cannot be begun again.",
-            number::plain(lost)
-        ),
-        (lost, false) => format!("{} requests get an error.", number::plain(lost)),
-    };
-    let before = survived.before.p99_first_token.mean;
-    let times = match survived.during.p99_first_token.mean / before.max(1e-9) {
-        times if times < 1.1 => "The others take its load without being slower.".to_owned(),
-        times => format!(
-            "While it lasts, 99 % of the first tokens come within {} times as long as before.",
-            number::plain(times)
-        ),
-    };
-    format!("{lost}\n{times}")
+fn verdict(streams: bool, survived: &Survived) -> String {
+    let errors = [survived.during.errors, survived.after.errors];
+    let lost = errors.iter().map(|errors| errors.mean).sum();
+    let is_sure = errors.iter().all(|errors| errors.margin.unwrap_or(0.0) == 0.0);
+    let why = if streams && lost != 0.0 { ": a stream that has begun cannot be begun again" } else { "" };
+    let mut text = format!("{}{why}.", losses(lost, is_sure));
+    let p99 = |part: &Part| part.p99_first_token.map(|estimate| estimate.mean);
+    if let (Some(before), Some(during)) = (p99(&survived.before), p99(&survived.during))
+        && 0.0 < before
+    {
+        text += &match during / before {
+            times if times < 1.1 => "\nThe others take its load without being slower.".to_owned(),
+            times => format!(
+                "\nWhile it lasts, 99 % of the first tokens come within {} times as long as before.",
+                number::plain(times)
+            ),
+        };
+    }
+    text
+}
+
+/// How many requests get an error, on average over the runs; sure where all agree.
+fn losses(lost: f64, is_sure: bool) -> String {
+    let about = if is_sure { "" } else { "About " };
+    match lost.round() as u64 {
+        _ if lost == 0.0 => "No request gets an error".to_owned(),
+        0 => "Less than one request in two runs gets an error".to_owned(),
+        1 => format!("{about}1 request gets an error"),
+        count => format!("{about}{} requests get an error", number::count(count)),
+    }
+}
+
+fn told_time(time: Duration) -> String {
+    number::time(time.as_secs_f64())
 }
 
 fn time(text: &str) -> Result<Duration, String> {
     duration::parse(text).ok_or_else(|| format!("`{text}` is no time: write 90s, 5m or 2h"))
 }
+
+#[cfg(test)]
+mod tests;
