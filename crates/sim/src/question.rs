@@ -29,9 +29,14 @@ pub struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn estimate(&self, scenario: &Scenario, metric: Metric) -> Estimate {
+    /// The figure of each run, by the order of the seeds: what two scenarios over the same requests are compared by.
+    fn figures(&self, scenario: &Scenario, metric: Metric) -> Vec<f64> {
         let compared = Comparison::run(scenario, &[self.policy], self.seeds, self.threads, self.done);
-        compared.rows[0].estimate(metric)
+        compared.rows[0].runs.iter().map(|run| run.figure(metric)).collect()
+    }
+
+    fn estimate(&self, scenario: &Scenario, metric: Metric) -> Estimate {
+        Estimate::of(&self.figures(scenario, metric))
     }
 }
 

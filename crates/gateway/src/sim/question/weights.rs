@@ -34,14 +34,35 @@ impl Weights {
         let heading = format!("{:20}{:>9}{:>9}   as good within 1 %", "weight of", "as given", "best");
         let _ = writeln!(text, "{}", heading.dimmed());
         let _ = writeln!(text, "{:20}{:>9}{:>9}", first.name, 1, 1);
-        for Weighed { kind, as_given, best, as_good, tried } in &found.kinds {
-            let [given, best] = [*as_given, *best].map(number::plain);
-            let _ = writeln!(text, "{:20}{given:>9}{best:>9}   {}", kind.name, range(*as_good, tried));
+        for weighed in &found.kinds {
+            let [given, best] = [weighed.as_given, weighed.best].map(number::plain);
+            let _ = writeln!(text, "{:20}{given:>9}{best:>9}   {}", weighed.kind.name, as_good(weighed));
         }
-        let [before, after] = [found.as_given, found.best].map(|estimate| told(self.figure, &estimate));
-        let _ =
-            writeln!(text, "\n{} is {before} by the weights given, and {after} by the best.", self.figure);
+        let _ = write!(text, "\n{}", self.verdict(&found));
         Ok(Answer { text, svg: self.picture(&found.kinds, &first.name), code: ExitCode::SUCCESS })
+    }
+
+    fn verdict(&self, found: &leastbusy_sim::Weights) -> String {
+        let figure = self.figure;
+        let [before, after] = [found.as_given, found.best].map(|estimate| told(figure, &estimate));
+        if found.kinds.iter().all(|kind| kind.is_indifferent) {
+            return format!("{figure} is {before}: the weights make no difference to it.\n");
+        }
+        let mut text = if found.kinds.iter().all(|kind| kind.best == kind.as_given) {
+            format!(
+                "{figure} is {before} by the weights given; none that was tried is better by more than chance.\n"
+            )
+        } else {
+            format!("{figure} is {before} by the weights given, and {after} by the best.\n")
+        };
+        for kind in found.kinds.iter().filter(|kind| kind.is_at_edge() && !kind.is_indifferent) {
+            let _ = writeln!(
+                text,
+                "The best weight of {} is at the edge of what was tried: one beyond may be better.",
+                kind.kind.name
+            );
+        }
+        text
     }
 
     fn picture(&self, kinds: &[Weighed], first: &str) -> String {
@@ -57,6 +78,7 @@ impl Weights {
                 .tried
                 .iter()
                 .map(|(x, estimate)| Point { x: *x, y: estimate.mean, margin: estimate.margin })
+                .filter(|point| !point.y.is_nan())
                 .collect(),
             marked: true,
         };
@@ -78,10 +100,12 @@ impl Weights {
 }
 
 /// The weights that are as good; nobody knows what lies beyond those that were tried.
-fn range((from, to): (f64, f64), tried: &[(f64, Estimate)]) -> String {
+fn as_good(weighed: &Weighed) -> String {
+    let Weighed { as_good: (from, to), tried, .. } = weighed;
     let is = |weight: f64, end: Option<&(f64, Estimate)>| end.is_some_and(|(tried, _)| *tried == weight);
-    let [low, high] = [from, to].map(number::plain);
-    match (is(from, tried.first()), is(to, tried.last())) {
+    let [low, high] = [*from, *to].map(number::plain);
+    match (is(*from, tried.first()), is(*to, tried.last())) {
+        _ if weighed.is_indifferent => "makes no difference".to_owned(),
         (true, true) => "any".to_owned(),
         (true, false) => format!("{high} or less"),
         (false, true) => format!("{low} or more"),
