@@ -103,9 +103,10 @@ fn place(scenario: &Scenario, name: Option<&str>) -> Result<usize, String> {
     })
 }
 
-/// A figure with its margin and its unit.
+/// A figure with its margin and its unit; a run that answers nothing has none.
 fn told(metric: Metric, estimate: &Estimate) -> String {
     match metric {
+        _ if estimate.mean.is_nan() => "no figure".to_owned(),
         Metric::Errors | Metric::Retries => number::share_within(estimate.mean, estimate.margin),
         _ if metric.is_time() => number::time_within(estimate.mean, estimate.margin),
         _ => number::plain_within(estimate.mean, estimate.margin),
