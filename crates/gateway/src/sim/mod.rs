@@ -132,6 +132,8 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Box<dyn std::error::Error>
     }
     let Some(study) = arguments.study()? else { return Ok(ExitCode::FAILURE) };
     if arguments.sockets {
+        // Its table has no place for them.
+        notes::tell(&study.notes, &mut anstream::stderr());
         let seed = study.seeds.first().copied().unwrap_or_default();
         let verdict = sockets::run(&study.scenario, seed, &mut anstream::stdout())?;
         return Ok(match verdict {

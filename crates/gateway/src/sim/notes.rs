@@ -1,6 +1,7 @@
 //! What is odd about a study, once files and command line have had their say.
 
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::time::Duration;
 
 use leastbusy_sim::Workload;
@@ -27,6 +28,13 @@ pub(super) fn of(study: &Study) -> Vec<String> {
     }
     notes.extend(late(study, last));
     notes
+}
+
+/// Writes notes, a line each, where no report has them. That nobody reads them is no failure.
+pub(super) fn tell(notes: &[String], out: &mut impl Write) {
+    for note in notes {
+        let _ = writeln!(out, "note: {note}");
+    }
 }
 
 /// Troubles that begin when nobody comes any more.

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use leastbusy_sim::{Arrivals, Engine, Episode, Job, Policy, Scenario, Sizes, Trouble, Workload};
 
-use super::of;
+use super::{of, tell};
 use crate::sim::Study;
 
 fn study(engines: Vec<Engine>, workload: Workload) -> Study {
@@ -51,6 +51,13 @@ fn more_than_the_deployments_can_do_is_told_of_a_trace_too() {
     assert_eq!(told(drawn(1.5, 10)), overload(300));
     assert_eq!(told(trace(&[0, 3, 6])), [""; 0]);
     assert_eq!(told(trace(&[0, 1, 2])), overload(200));
+}
+
+#[test]
+fn notes_are_told_a_line_each() {
+    let mut out = Vec::new();
+    tell(&["one".into(), "two".into()], &mut out);
+    assert_eq!(out, b"note: one\nnote: two\n");
 }
 
 #[test]
