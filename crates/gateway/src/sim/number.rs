@@ -1,5 +1,7 @@
 //! Numbers as people read them.
 
+use leastbusy_sim::{Estimate, Metric};
+
 /// A figure of answers where there were none.
 const NONE: &str = "–";
 
@@ -57,6 +59,15 @@ pub(super) fn share_within(share: f64, margin: Option<f64>) -> String {
 pub(super) fn plain(number: f64) -> String {
     let told = digits(number);
     if told.contains('.') { told.trim_end_matches('0').trim_end_matches('.').to_owned() } else { told }
+}
+
+/// A figure of a comparison with its margin and its unit.
+pub(super) fn figure(metric: Metric, estimate: Estimate) -> String {
+    match metric {
+        Metric::Errors | Metric::Retries => share_within(estimate.mean, estimate.margin),
+        _ if metric.is_time() => time_within(estimate.mean, estimate.margin),
+        _ => plain_within(estimate.mean, estimate.margin),
+    }
 }
 
 /// A whole number in groups of three: `1 200 000`, with spaces that do not break a line.

@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Subcommand;
-use leastbusy_sim::{Asked, Estimate, Metric, Policy, Scenario};
+use leastbusy_sim::{Asked, Metric, Policy, Scenario};
 
 use super::arguments::{What, policy};
 use super::html::chart;
-use super::{Study, number, threads, with_progress, write_file};
+use super::{Study, notes, threads, with_progress, write_file};
 use crate::likeness::nearest;
 
 mod outage;
@@ -45,6 +45,7 @@ impl Question {
     pub(super) fn answer(&self) -> Result<ExitCode, Box<dyn std::error::Error>> {
         let about = self.about();
         let Some(study) = about.what.study()? else { return Ok(ExitCode::FAILURE) };
+        notes::tell(&study.notes, &mut anstream::stderr());
         let runs = self.knows_its_runs().then_some(study.seeds.len());
         let answer = with_progress(runs, |done| {
             let threads = threads(about.what.threads);
@@ -101,16 +102,6 @@ fn place(scenario: &Scenario, name: Option<&str>) -> Result<usize, String> {
         );
         format!("there is no deployment {name:?}: {near}")
     })
-}
-
-/// A figure with its margin and its unit; a run that answers nothing has none.
-fn told(metric: Metric, estimate: &Estimate) -> String {
-    match metric {
-        _ if estimate.mean.is_nan() => "no figure".to_owned(),
-        Metric::Errors | Metric::Retries => number::share_within(estimate.mean, estimate.margin),
-        _ if metric.is_time() => number::time_within(estimate.mean, estimate.margin),
-        _ => number::plain_within(estimate.mean, estimate.margin),
-    }
 }
 
 fn metric(name: &str) -> Result<Metric, String> {

@@ -7,7 +7,7 @@ use super::Asked;
 use crate::estimate::Estimate;
 use crate::report::{Span, Timeline};
 use crate::times::{Measurement, Times};
-use crate::{Arrivals, Engine, Episode, Scenario, Trouble, Workload};
+use crate::{Arrivals, Engine, Episode, Job, Scenario, Trouble, Workload};
 
 /// A deployment that dies and comes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,15 +61,16 @@ impl Outage {
         seeds.iter().map(last).min().unwrap_or_default()
     }
 
-    /// The moment of the highest load in a run that ends then: the first peak of a day if the run comes to it,
-    /// else the middle.
+    /// The moment of the highest load in a run that ends then: the first peak of a day if the run comes to it; of a
+    /// trace, the begin of the span of this length in which most requests come; else the middle.
     #[must_use]
-    pub fn peak(scenario: &Scenario, end: Duration) -> Duration {
-        match scenario.workload {
-            Workload::Drawn { arrivals: Arrivals::Diurnal { period, .. }, .. } if period / 4 < end => {
-                period / 4
+    pub fn peak(scenario: &Scenario, end: Duration, time: Duration) -> Duration {
+        match &scenario.workload {
+            Workload::Drawn { arrivals: Arrivals::Diurnal { period, .. }, .. } if *period / 4 < end => {
+                *period / 4
             }
-            _ => end / 2,
+            Workload::Drawn { .. } => end / 2,
+            Workload::Trace(_) => busiest(&scenario.jobs(0), time),
         }
     }
 
@@ -153,6 +154,20 @@ impl Outage {
             spans => self.time / spans,
         }
     }
+}
+
+/// The first of the requests that come within a span of this length, where they are most.
+fn busiest(jobs: &[Job], time: Duration) -> Duration {
+    let (mut first, mut most, mut begin) = (0, 0, Duration::ZERO);
+    for (last, job) in jobs.iter().enumerate() {
+        while time < job.arrival - jobs[first].arrival {
+            first += 1;
+        }
+        if most < last - first + 1 {
+            (most, begin) = (last - first + 1, jobs[first].arrival);
+        }
+    }
+    begin
 }
 
 impl Part {

@@ -6,15 +6,6 @@ use maud::{Markup, html};
 use super::Told;
 use crate::sim::number;
 
-/// A figure in words, with its margin.
-pub(in crate::sim) fn figure(metric: Metric, estimate: Estimate) -> String {
-    match metric {
-        Metric::Errors | Metric::Retries => number::share_within(estimate.mean, estimate.margin),
-        _ if metric.is_time() => number::time_within(estimate.mean, estimate.margin),
-        _ => number::plain_within(estimate.mean, estimate.margin),
-    }
-}
-
 /// The policy with the lowest figure, and then those that cannot be told from it; none where all are alike. A
 /// central queue is no choice and does not compete.
 pub(super) fn best(comparison: &Comparison, metric: Metric) -> Vec<Policy> {
@@ -37,7 +28,7 @@ pub(super) fn best(comparison: &Comparison, metric: Metric) -> Vec<Policy> {
 
 /// The same with the margin in a smaller hand.
 fn cell(metric: Metric, estimate: Estimate) -> Markup {
-    let told = figure(metric, estimate);
+    let told = number::figure(metric, estimate);
     match told.split_once(" ± ").map(|(value, margin)| (value, margin.split_once(' '))) {
         Some((value, Some((margin, unit)))) => html! { (value) " " (unit) span.margin { " ± " (margin) } },
         Some((value, None)) => {

@@ -4,7 +4,7 @@ use leastbusy_sim::{Estimate, Measure, Metric, Policy, Row, Statistic};
 use maud::{Markup, html};
 
 use super::Told;
-use super::table::{best, figure};
+use super::table::best;
 use crate::sim::number;
 
 const P99_FIRST_TOKEN: Metric = Metric::Of(Measure::FirstToken, Statistic::PerMille(990));
@@ -25,12 +25,12 @@ pub(super) fn verdict(told: &Told<'_>) -> Markup {
                     @let estimate = chosen.estimate(metric);
                     div {
                         dt { (name) }
-                        dd.value { (figure(metric, Estimate { margin: None, ..estimate })) }
+                        dd.value { (number::figure(metric, Estimate { margin: None, ..estimate })) }
                         @if let Some(other) = rival(told, chosen) {
-                            dd { (other.policy.name()) ": " (figure(metric, Estimate { margin: None, ..other.estimate(metric) })) }
+                            dd { (other.policy.name()) ": " (number::figure(metric, Estimate { margin: None, ..other.estimate(metric) })) }
                         }
                         @if let Some(bound) = bound(told) {
-                            dd { "one queue: " (figure(metric, Estimate { margin: None, ..bound.estimate(metric) })) }
+                            dd { "one queue: " (number::figure(metric, Estimate { margin: None, ..bound.estimate(metric) })) }
                         }
                     }
                 }

@@ -21,7 +21,7 @@ pub(in crate::sim) struct Outage {
     /// The deployment that dies [default: the first].
     #[arg(long, value_name = "NAME")]
     deployment: Option<String>,
-    /// When, since the start [default: the first peak of a day, else the middle].
+    /// When, since the start [default: the first peak of a day or the busiest span of a trace, else the middle].
     #[arg(long, value_name = "TIME", value_parser = time)]
     at: Option<Duration>,
     /// How long it stays away.
@@ -40,7 +40,7 @@ impl Outage {
         }
         let place = place(scenario, self.deployment.as_deref())?;
         let end = leastbusy_sim::Outage::end(scenario, asked.seeds);
-        let at = self.at.unwrap_or_else(|| leastbusy_sim::Outage::peak(scenario, end));
+        let at = self.at.unwrap_or_else(|| leastbusy_sim::Outage::peak(scenario, end, self.lasts));
         let outage = leastbusy_sim::Outage { place, at, time: self.lasts };
         fits(&outage, end)?;
         let survived = outage.survived(scenario, asked);

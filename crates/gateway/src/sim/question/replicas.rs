@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use leastbusy_sim::{Asked, Metric, Target, Tried};
 use owo_colors::OwoColorize;
 
-use super::{About, Answer, metric, place, told};
+use super::{About, Answer, metric, place};
 use crate::duration;
-use crate::sim::Study;
 use crate::sim::html::chart::{Axis, Line, LineChart, Names, Point, Style, lines};
+use crate::sim::{Study, number};
 
 /// How many deployments a target needs.
 #[derive(Debug, clap::Args)]
@@ -44,7 +44,12 @@ impl Replicas {
         for Tried { count, estimate, load } in &answer.tried {
             let load = load.map_or_else(String::new, |load| format!("{:.0} %", 100.0 * load));
             let enough = if Some(*count) == answer.needed { "  enough" } else { "" };
-            let _ = writeln!(text, "{count:>11}  {load:>6}  {}{}", told(metric, estimate), enough.green());
+            let _ = writeln!(
+                text,
+                "{count:>11}  {load:>6}  {}{}",
+                number::figure(metric, *estimate),
+                enough.green()
+            );
         }
         let verdict = match (answer.needed, answer.tried.last()) {
             (Some(1), _) => format!("1 deployment like {} keeps {metric} within {bound}.", engine.name),
@@ -59,7 +64,7 @@ impl Replicas {
             (None, last) => {
                 let tried = numbers(&answer.tried);
                 let last = last.map_or_else(String::new, |Tried { count, estimate, .. }| {
-                    format!(": {count} have {}", told(metric, estimate))
+                    format!(": {count} have {}", number::figure(metric, *estimate))
                 });
                 format!("No number tried ({tried}) keeps {metric} within {bound}{last}.")
             }

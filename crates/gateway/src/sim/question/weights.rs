@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use leastbusy_sim::{Asked, Estimate, Metric, Weighed, kinds};
 use owo_colors::OwoColorize;
 
-use super::{About, Answer, metric, told};
+use super::{About, Answer, metric};
 use crate::sim::html::chart::{Axis, Line, LineChart, Names, Point, Style, lines};
 use crate::sim::{Study, number};
 
@@ -44,7 +44,7 @@ impl Weights {
 
     fn verdict(&self, found: &leastbusy_sim::Weights) -> String {
         let figure = self.figure;
-        let [before, after] = [found.as_given, found.best].map(|estimate| told(figure, &estimate));
+        let [before, after] = [found.as_given, found.best].map(|estimate| number::figure(figure, estimate));
         if found.kinds.iter().all(|kind| kind.is_indifferent) {
             return format!("{figure} is {before}: the weights make no difference to it.\n");
         }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::{Outage, Part, Survived};
 use crate::question::Asked;
-use crate::{Arrivals, Engine, Episode, Policy, Scenario, Sizes, Trouble, Workload};
+use crate::{Arrivals, Engine, Episode, Job, Policy, Scenario, Sizes, Trouble, Workload};
 
 const SEEDS: [u64; 3] = [1, 2, 3];
 
@@ -72,9 +72,9 @@ fn day() -> Scenario {
 #[test]
 fn the_peak_of_a_day_is_where_its_sine_is_highest_if_the_run_comes_to_it() {
     let seconds = Duration::from_secs;
-    assert_eq!(Outage::peak(&four_at(0.6), seconds(420)), seconds(210), "the middle");
-    assert_eq!(Outage::peak(&day(), seconds(500)), seconds(100));
-    assert_eq!(Outage::peak(&day(), seconds(100)), seconds(50), "the run ends before the peak");
+    assert_eq!(Outage::peak(&four_at(0.6), seconds(420), seconds(60)), seconds(210), "the middle");
+    assert_eq!(Outage::peak(&day(), seconds(500), seconds(60)), seconds(100));
+    assert_eq!(Outage::peak(&day(), seconds(100), seconds(60)), seconds(50), "the run ends before the peak");
 }
 
 #[test]
@@ -135,4 +135,20 @@ fn a_part_in_which_nobody_comes_has_counts_of_zero_and_no_times() {
     }
     assert_eq!((p99_first_token, p99_response), (None, None));
     assert!(at_once.during.p99_first_token.is_some());
+}
+
+#[test]
+fn the_peak_of_a_trace_is_where_most_of_its_requests_come() {
+    let at =
+        |arrival: u64| Job { arrival: Duration::from_secs(arrival), prompt_tokens: 0.0, output_tokens: 1.0 };
+    let jobs: Vec<Job> = [0, 100, 130, 150, 300, 340, 350, 355, 700].map(at).into();
+    let trace = Scenario { workload: Workload::Trace(jobs), ..four_at(0.6) };
+    assert_eq!(
+        Outage::peak(&trace, Duration::from_secs(700), Duration::from_secs(60)),
+        Duration::from_secs(300)
+    );
+    assert_eq!(
+        Outage::peak(&trace, Duration::from_secs(700), Duration::from_secs(20)),
+        Duration::from_secs(340)
+    );
 }
