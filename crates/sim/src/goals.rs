@@ -92,7 +92,12 @@ impl Goal {
     /// [`Goal::runs`].
     ///
     /// The number of threads changes nothing but the time.
+    ///
+    /// # Panics
+    ///
+    /// If there are fewer than two seeds: one has no error, and every figure would look certain.
     pub fn measure_all(effort: Effort, threads: NonZeroUsize, done: &(dyn Fn() + Sync)) -> Vec<Self> {
+        assert!(2 <= effort.seeds, "a figure's error is known from two seeds on");
         let plans = plans();
         let cases: Vec<&Case> = plans.iter().flat_map(|plan| &plan.cases).collect();
         let runs: Vec<(usize, u64)> =

@@ -170,8 +170,8 @@ fn in_flight(told: &Told<'_>, policy: Policy, timeline: &Timeline) -> Figure {
         // One of the crowd tells its name for all of them.
         let crowd = if drawn.iter().any(|line| line.name == "others") { "" } else { "others" };
         let crowd = if engines.iter().all(|engine| engine.episodes.is_empty()) { "" } else { crowd };
-        // Here the first look is for trouble; a healthy crowd is grey.
-        let style = if is_named { Style::nth(coloured + usize::from(!few) * 2) } else { Style::quiet() };
+        // The first look is least busy's in other charts; here the next is for trouble, and a healthy crowd is grey.
+        let style = if is_named { Style::nth(1 + coloured + usize::from(!few)) } else { Style::quiet() };
         coloured += usize::from(is_named);
         let name = if is_named { engine.name.clone() } else { crowd.to_owned() };
         drawn.push(Line { name, style, points: points(number), marked: false });
