@@ -87,7 +87,7 @@ fn most_at_first(length: f64, seed: u64) -> f64 {
 fn p99_after_returns(ramp_time: Duration, length: f64, seed: u64) -> f64 {
     const SPAN: Duration = Duration::from_secs(1);
     // Fewer returns say nothing of a p99.
-    let number = count(100.0, length).max(25);
+    let number = count(100.0, length).max(80);
     let scenario = fleet(fleets::alike(4, 8), None, number, ramp_time);
     let report = scenario.replay(&scenario.jobs(seed), Policy::LeastBusy, seed, Some(SPAN));
     let timeline = report.timeline.expect("a timeline was asked for");
