@@ -4,15 +4,14 @@
 
 use std::borrow::Cow;
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use leastbusy_gateway::openai::{Pieces, RequestHead};
 use serde_json::value::RawValue;
 
-/// Rounds measured; the fastest counts, since everything else on the machine only adds.
-const ROUNDS: u32 = 15;
-const ROUND_LENGTH: Duration = Duration::from_millis(20);
+mod fastest;
+
+use fastest::fastest;
 
 #[derive(serde::Deserialize)]
 struct Chat<'a> {
@@ -58,22 +57,6 @@ fn image(bytes: usize) -> Vec<u8> {
     let content = serde_json::json!([{"type": "image_url", "image_url": {"url": url}}]);
     let body = serde_json::json!({"model": "m", "messages": [{"role": "user", "content": content}]});
     body.to_string().into_bytes()
-}
-
-fn fastest(mut work: impl FnMut()) -> f64 {
-    let mut best = f64::INFINITY;
-    for _ in 0..ROUNDS {
-        let start = Instant::now();
-        let mut calls = 0u32;
-        while start.elapsed() < ROUND_LENGTH {
-            for _ in 0..8 {
-                work();
-            }
-            calls += 8;
-        }
-        best = best.min(start.elapsed().as_secs_f64() / f64::from(calls));
-    }
-    best * 1e9
 }
 
 fn main() {

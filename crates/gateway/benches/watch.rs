@@ -3,13 +3,13 @@
 #![expect(clippy::print_stdout, reason = "the table is what the benchmark is for")]
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 use leastbusy_gateway::openai::{SseWatch, UsageWatch};
 
-/// Rounds measured; the fastest counts, since everything else on the machine only adds.
-const ROUNDS: u32 = 25;
-const ROUND_LENGTH: Duration = Duration::from_millis(15);
+mod fastest;
+
+use fastest::fastest;
+
 const EVENTS: usize = 100;
 
 /// A chunk as vLLM writes it.
@@ -35,22 +35,6 @@ fn whole(bytes: usize) -> Vec<u8> {
     );
     let event = event(&message, USAGE);
     event.strip_prefix(b"data: ").expect("an event begins so").to_vec()
-}
-
-fn fastest(mut work: impl FnMut()) -> f64 {
-    let mut best = f64::INFINITY;
-    for _ in 0..ROUNDS {
-        let start = Instant::now();
-        let mut calls = 0u32;
-        while start.elapsed() < ROUND_LENGTH {
-            for _ in 0..8 {
-                work();
-            }
-            calls += 8;
-        }
-        best = best.min(start.elapsed().as_secs_f64() / f64::from(calls));
-    }
-    best * 1e9
 }
 
 fn watched(watch: impl Fn() -> SseWatch, frames: &[Vec<u8>]) -> f64 {

@@ -5,9 +5,7 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::mem;
 use std::time::Duration;
 
-use leastbusy_balance::{
-    Ending, FailedAttempt, Lease, Limits, NoPick, Outcome, Phase, Pick, Refusal, Step, Walk,
-};
+use leastbusy_balance::{Ending, FailedAttempt, Lease, Limits, Outcome, Phase, Pick, Step, Walk};
 
 use crate::clock::Moment;
 use crate::engine::machine::Machine;
@@ -226,7 +224,7 @@ impl<'a> World<'a> {
                         Ok(lease) => return self.begin(request, lease),
                         Err(refusal) => {
                             let dice = self.gateway.roll();
-                            step = walk.refused(no_pick(refusal), now, dice, &self.directions);
+                            step = walk.refused(refusal.into(), now, dice, &self.directions);
                         }
                     }
                 }
@@ -398,14 +396,6 @@ impl<'a> World<'a> {
         let may_retry = || self.gateway.may_retry(self.now);
         let step = walking.walk.failed(attempt, now, dice, may_retry, &self.directions);
         self.go(request, step);
-    }
-}
-
-fn no_pick(refusal: Refusal) -> NoPick {
-    match refusal {
-        Refusal::Empty => NoPick::Empty,
-        Refusal::AllTried { untried, soonest } => NoPick::AllTried { untried, soonest },
-        Refusal::AllCooling { soonest } => NoPick::AllCooling { soonest },
     }
 }
 

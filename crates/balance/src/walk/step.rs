@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::fleet::DeploymentIndex;
+use crate::group::Refusal;
 use crate::outcome::Outcome;
 
 /// What the caller does next.
@@ -77,4 +78,14 @@ pub enum NoPick {
         /// In the past, if a cooldown has just ended but nothing can be picked yet.
         soonest: Duration,
     },
+}
+
+impl From<Refusal> for NoPick {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Empty => Self::Empty,
+            Refusal::AllTried { untried, soonest } => Self::AllTried { untried, soonest },
+            Refusal::AllCooling { soonest } => Self::AllCooling { soonest },
+        }
+    }
 }

@@ -68,6 +68,32 @@ fn play(plans: &[Plan], steps: &[Step]) {
     world.end_all();
 }
 
+fn spread(counts: &[u32]) -> u32 {
+    let most = counts.iter().max().expect("there are deployments");
+    most - counts.iter().min().expect("there are deployments")
+}
+
+/// Picks on equal deployments, none of which ever has two more than another.
+fn pick_evenly(
+    deployments: usize,
+    capacity: Option<Capacity>,
+    picks: usize,
+    seed: u64,
+) -> Result<(), TestCaseError> {
+    let fleet = Fleet::new();
+    let members = (0..deployments).map(|_| Member { capacity, ..Member::new(fleet.deploy(), Weight::ONE) });
+    let group = fleet.group(members.collect(), TieBreak::Random);
+    let mut leases = Vec::new();
+    for number in 0..picks as u64 {
+        let dice = seed.wrapping_add(number);
+        leases.push(group.pick(&Pick { dice, ..Pick::default() }).expect("nothing was tried"));
+        let counts = fleet.snapshot();
+        prop_assert!(spread(&counts) <= 1, "{counts:?}");
+    }
+    prop_assert_eq!(fleet.snapshot().iter().sum::<u32>() as usize, picks);
+    Ok(())
+}
+
 proptest! {
     // A failure prints its seed and the smallest story that still fails; nothing is written to disk.
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
@@ -92,18 +118,7 @@ proptest! {
         picks in 0..500_usize,
         seed: u64,
     ) {
-        let fleet = Fleet::new();
-        let members = (0..deployments)
-            .map(|_| Member::new(fleet.deploy(), Weight::ONE));
-        let group = fleet.group(members.collect(), TieBreak::Random);
-        let mut leases = Vec::new();
-        for number in 0..picks as u64 {
-            let dice = seed.wrapping_add(number);
-            leases.push(group.pick(&Pick { dice, ..Pick::default() }).expect("nothing was tried"));
-            let counts = fleet.snapshot();
-            prop_assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{counts:?}");
-        }
-        prop_assert_eq!(fleet.snapshot().iter().sum::<u32>() as usize, picks);
+        pick_evenly(deployments, None, picks, seed)?;
     }
 
     #[test]
@@ -113,18 +128,7 @@ proptest! {
         picks in 0..1000_usize,
         seed: u64,
     ) {
-        let fleet = Fleet::new();
-        let capacity = Capacity::new(places, 50.0);
-        let members = (0..deployments)
-            .map(|_| Member { capacity, ..Member::new(fleet.deploy(), Weight::ONE) });
-        let group = fleet.group(members.collect(), TieBreak::Random);
-        let mut leases = Vec::new();
-        for number in 0..picks as u64 {
-            let dice = seed.wrapping_add(number);
-            leases.push(group.pick(&Pick { dice, ..Pick::default() }).expect("nothing was tried"));
-            let counts = fleet.snapshot();
-            prop_assert!(counts.iter().max().unwrap() - counts.iter().min().unwrap() <= 1, "{counts:?}");
-        }
+        pick_evenly(deployments, Capacity::new(places, 50.0), picks, seed)?;
     }
 
     #[test]

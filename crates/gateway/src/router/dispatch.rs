@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Response};
 use leastbusy_balance::{
-    Ask, FailedAttempt, GiveUp, Lease, Limits as WalkLimits, NoPick, Outcome, Phase, Pick, Refusal, Step,
-    Walk,
+    Ask, FailedAttempt, GiveUp, Lease, Limits as WalkLimits, Outcome, Phase, Pick, Refusal, Step, Walk,
 };
 
 use super::attempt::{Attempt, Excused};
@@ -191,7 +190,7 @@ impl<'a> Journey<'a> {
                             self.first_returns = Some(soonest);
                         }
                         let ways = ways(&self.ways, &self.router.table, self.call);
-                        self.walk.refused(no_pick(refusal), now, fastrand::u64(..), ways)
+                        self.walk.refused(refusal.into(), now, fastrand::u64(..), ways)
                     }
                 },
                 Step::Wait(wait) => {
@@ -365,14 +364,6 @@ fn pretended(mock: MockFailure, attempt: Attempt, model: &str) -> Failure {
     // No deployment was asked, so none is to blame.
     attempt.end(Outcome::GatewayLimit);
     Failure::own(outcome, ApiError::mock_failure(model, outcome.name()))
-}
-
-fn no_pick(refusal: Refusal) -> NoPick {
-    match refusal {
-        Refusal::Empty => NoPick::Empty,
-        Refusal::AllTried { untried, soonest } => NoPick::AllTried { untried, soonest },
-        Refusal::AllCooling { soonest } => NoPick::AllCooling { soonest },
-    }
 }
 
 /// What comes next, for the log.

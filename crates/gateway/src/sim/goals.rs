@@ -1,13 +1,12 @@
 //! `leastbusy sim --goals`: whether the goals of balancing are met, with each figure, its bound and its error.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::num::NonZeroUsize;
 
-use indicatif::{ProgressBar, ProgressStyle};
 use leastbusy_sim::{Bound, Effort, Estimate, Figure, Goal};
 use owo_colors::OwoColorize;
 
-use super::unless_closed;
+use super::{unless_closed, with_progress};
 
 #[cfg(test)]
 mod tests;
@@ -19,23 +18,10 @@ mod tests;
 ///
 /// When `out` cannot be written to, unless nobody reads it any more: then the verdict alone is told.
 pub(crate) fn run(out: &mut dyn Write, effort: Effort, threads: NonZeroUsize) -> io::Result<bool> {
-    let goals = with_progress(effort, threads);
+    let runs = usize::try_from(Goal::runs(effort)).ok();
+    let goals = with_progress(runs, |done| Goal::measure_all(effort, threads, done));
     unless_closed(write(out, &goals, effort))?;
     Ok(goals.iter().all(Goal::is_met))
-}
-
-fn with_progress(effort: Effort, threads: NonZeroUsize) -> Vec<Goal> {
-    if !io::stderr().is_terminal() {
-        return Goal::measure_all(effort, threads, &|| ());
-    }
-    let style = ProgressStyle::with_template("{bar:40} {pos} of {len} runs, {eta} left")
-        .expect("the template is right")
-        .progress_chars("━╸ ");
-    let bar = ProgressBar::new(Goal::runs(effort)).with_style(style);
-    bar.tick();
-    let goals = Goal::measure_all(effort, threads, &|| bar.inc(1));
-    bar.finish_and_clear();
-    goals
 }
 
 /// A goal a paragraph, a figure a line.
