@@ -60,6 +60,7 @@ mod lease;
 mod load;
 mod outcome;
 mod quantile;
+mod two_view;
 mod walk;
 mod window;
 

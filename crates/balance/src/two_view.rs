@@ -1,0 +1,111 @@
+//! The pick where other instances pick too: what is known of them decides who is eligible, own counts among those.
+//!
+//! # The problem
+//!
+//! What the others have in flight is known as it was a moment ago. Whoever goes by it alone sends everything to
+//! the deployment that looked idle then, and so does every other instance: a herd. Whoever goes by own counts alone
+//! never herds, but does not see a deployment that the others keep busy.
+//!
+//! # The rule
+//!
+//! Let `q` be what a deployment has in flight in all, as far as is known, and `w` its weight; let `A` be the requests
+//! that come before the view is true again, this one and those of the others that it cannot show. Spread over the
+//! deployments so that the sum of `(q + X - share)^2 / w` is expected to be smallest (SCD: Goren, Vargaftik and
+//! Moses, PODC 2021), they go to each with the chance
+//!
+//! ```text
+//! p = max(0, w * y - (2q + 1)) / (2 (A - 1)),   y such that the chances add up to 1
+//! ```
+//!
+//! Those whose chance is at least half of their share by weight are eligible. Among them, whoever has the fewest own
+//! requests for its weight is chosen; among equals, by `p`.
+//!
+//! A view without age has `A = 1`: the least busy are eligible, and the rule is least busy itself. A view that knows
+//! nothing has a large `A`: all are eligible, and own counts decide.
+
+use crate::dice::Dice;
+
+/// One deployment that may be chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Seen {
+    /// Requests in flight of this instance.
+    pub(crate) own: f64,
+    /// Requests in flight of all instances, as far as is known.
+    pub(crate) all: f64,
+    /// Its share of the work; more than 0.
+    pub(crate) weight: f64,
+}
+
+/// The part of its share by weight that a deployment's chance must have to be eligible. Between 0.1 and 0.5 it makes
+/// no difference that simulations could tell.
+const ELIGIBLE: f64 = 0.5;
+
+impl Seen {
+    /// `2q + 1`: the slope of what one more request costs, times the weight.
+    fn busy(&self) -> f64 {
+        2.0 * self.all + 1.0
+    }
+
+    fn load(&self) -> f64 {
+        self.busy() / self.weight
+    }
+}
+
+/// The place of the one to be chosen; `unseen` requests of others are expected before the view is true again.
+///
+/// `seen` has at least one.
+pub(crate) fn choose(seen: &[Seen], unseen: f64, dice: u64) -> usize {
+    let to_spread = 2.0 * unseen;
+    let level = water_level(seen, to_spread);
+    let total: f64 = seen.iter().map(|one| one.weight).sum();
+    // p >= ELIGIBLE * weight / total, solved for the load. When nothing is unseen rounding must not leave out the
+    // lowest itself.
+    let lowest = seen.iter().map(Seen::load).fold(f64::INFINITY, f64::min);
+    let limit = (level - ELIGIBLE * to_spread / total).max(lowest);
+    let least_own = seen
+        .iter()
+        .filter(|one| one.load() <= limit)
+        .map(|one| one.own / one.weight)
+        .fold(f64::INFINITY, f64::min);
+    let ties = || {
+        seen.iter().enumerate().filter(|(_, one)| one.load() <= limit && one.own / one.weight <= least_own)
+    };
+    // Where nothing is to be spread all chances are 0, and equals have equal ones.
+    let chance = |one: &Seen| match (one.weight * level - one.busy()).max(0.0) {
+        chance if 0.0 < to_spread => chance,
+        _ => 1.0,
+    };
+    let sum: f64 = ties().map(|(_, one)| chance(one)).sum();
+    let mut point = Dice::new(dice).unit() * sum;
+    let mut last = 0;
+    for (place, one) in ties() {
+        last = place;
+        point -= chance(one);
+        if point < 0.0 {
+            break;
+        }
+    }
+    last
+}
+
+/// The `y` at which `sum of max(0, w * y - busy)` is what is to be spread.
+// As Michelot's projection onto a simplex (1986): with everybody in, the level is too high; those above it cannot
+// be in; without them it is lower. It ends when nobody is above, after two or three rounds as a rule.
+fn water_level(seen: &[Seen], to_spread: f64) -> f64 {
+    let mut level = f64::INFINITY;
+    loop {
+        let (mut busy, mut weight) = (to_spread, 0.0);
+        for one in seen.iter().filter(|one| one.load() < level) {
+            busy += one.busy();
+            weight += one.weight;
+        }
+        let lower = busy / weight;
+        if weight == 0.0 || level <= lower {
+            return level;
+        }
+        level = lower;
+    }
+}
+
+#[cfg(test)]
+mod tests;
