@@ -22,6 +22,22 @@ pub struct Candidate {
     pub load: f64,
 }
 
+/// A candidate, and what its load was made of.
+pub(crate) struct Surveyed {
+    pub(crate) candidate: Candidate,
+    /// Requests of this instance, with failed ones that still count.
+    pub(crate) busy: f64,
+    /// Its weight, or what its places do, as far as its answers are good.
+    pub(crate) share: f64,
+}
+
+impl Candidate {
+    /// Who is picked first: the lowest level, and on it whoever has a free place.
+    pub(crate) fn class(&self) -> (i64, bool) {
+        (self.order, self.is_full)
+    }
+}
+
 impl Group {
     /// Takes a lease on the candidate that `choose` names: shows, chooses and counts under one lock.
     ///
@@ -54,13 +70,12 @@ impl Group {
     ) -> Result<Lease, Refusal> {
         let mut books = self.core.fleet.lock();
         let mut candidates: Vec<Candidate> = Vec::with_capacity(self.members().len());
-        let unavailable = self.core.survey(&mut books, pick, |candidate| {
-            let class = (candidate.order, candidate.is_full);
-            let best = candidates.first().map_or(class, |best| (best.order, best.is_full));
-            if class < best {
+        let unavailable = self.core.survey(&mut books, pick, |Surveyed { candidate, .. }| {
+            let best = candidates.first().map_or(candidate.class(), Candidate::class);
+            if candidate.class() < best {
                 candidates.clear();
             }
-            if class <= best {
+            if candidate.class() <= best {
                 candidates.push(candidate);
             }
         });

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::budget::RetryLedger;
 use crate::group::{Group, GroupRules, Member};
 use crate::health::{Condition, Health};
+use crate::others::Sharing;
 use crate::quantile::Quantile;
 
 /// The place of one physical deployment in its [`Fleet`].
@@ -30,6 +31,8 @@ pub(crate) struct Books {
     seats: Vec<Seat>,
     health: Vec<Health>,
     groups: Vec<GroupBook>,
+    /// Where other instances send requests to the same deployments.
+    sharing: Option<Box<Sharing>>,
 }
 
 /// What every pick looks at.
@@ -111,7 +114,7 @@ impl Fleet {
     /// Requests in flight on every deployment at one moment, in the order they were added.
     #[must_use]
     pub fn snapshot(&self) -> Vec<u32> {
-        self.lock().seats.iter().map(|seat| seat.in_flight).collect()
+        self.lock().counts().collect()
     }
 
     /// How a deployment is.
@@ -153,6 +156,26 @@ impl Books {
         &mut self.groups[index]
     }
 
+    /// Requests in flight on each deployment, in the order they were added.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = u32> {
+        self.seats.iter().map(|seat| seat.in_flight)
+    }
+
+    /// What is shared with other instances, from now on if it was not yet.
+    pub(crate) fn sharing(&mut self) -> &mut Sharing {
+        self.sharing.get_or_insert_default()
+    }
+
+    /// What other instances told, if there are any.
+    pub(crate) fn others(&self) -> Option<&Sharing> {
+        self.sharing.as_deref().filter(|sharing| sharing.view().is_some())
+    }
+
+    /// Requests in flight on a deployment through other instances, as they told last.
+    pub(crate) fn others_in_flight(&self, deployment: DeploymentIndex) -> u32 {
+        self.sharing.as_ref().map_or(0, |sharing| sharing.others(deployment).in_flight)
+    }
+
     /// Notes that a deployment is, or is no longer, told by its count alone.
     pub(crate) fn set_calm(&mut self, deployment: DeploymentIndex, calm: bool) {
         self.seats[deployment.0 as usize].calm = calm;
@@ -160,6 +183,9 @@ impl Books {
 
     /// Counts one more request and returns the new count.
     pub(crate) fn take(&mut self, deployment: DeploymentIndex) -> u32 {
+        if let Some(sharing) = &mut self.sharing {
+            sharing.picked(deployment);
+        }
         let seat = &mut self.seats[deployment.0 as usize];
         seat.in_flight += 1;
         seat.in_flight

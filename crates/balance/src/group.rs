@@ -5,13 +5,14 @@ use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
 use crate::budget::RetryBudget;
-use crate::candidate::Candidate;
+use crate::candidate::{Candidate, Surveyed};
 use crate::dice::Dice;
 use crate::fleet::{Books, DeploymentIndex, Fleet};
 use crate::health::{Availability, HealthRules, Peers, Role};
 use crate::lease::Lease;
 use crate::load::{Capacity, Weight, load, load_by_speed};
 
+mod shared;
 mod unavailable;
 
 pub(crate) use unavailable::Unavailable;
@@ -165,11 +166,18 @@ impl Group {
     /// Where the capacity of all members is known, the score is another one: a free place on the fastest goes
     /// first, and when there is none, the place that will be free soonest (see [`Capacity`]).
     ///
+    /// Where other instances send requests to the same deployments, what they told decides as well (see
+    /// [`Fleet::see`]).
+    ///
     /// # Errors
     ///
     /// [`Refusal`] when there is none.
     pub fn pick(&self, pick: &Pick<'_>) -> Result<Lease, Refusal> {
         let mut books = self.core.fleet.lock();
+        if books.others().is_some() {
+            let chosen = self.core.least_busy_of_all(&mut books, pick)?;
+            return Ok(self.lease(books, chosen, pick));
+        }
         let chosen = match self.core.least_busy(&books, pick) {
             Look::Chosen(chosen) => chosen,
             Look::Nobody => {
@@ -305,7 +313,7 @@ impl Core {
     /// The pick while some members rest, come back, or have failed.
     fn least_busy_in_trouble(&self, books: &mut Books, pick: &Pick<'_>) -> Result<usize, Refusal> {
         let mut best = self.best(pick);
-        let unavailable = self.survey(books, pick, |candidate| {
+        let unavailable = self.survey(books, pick, |Surveyed { candidate, .. }| {
             best.see(candidate.member, candidate.order, candidate.is_full, candidate.load);
         });
         best.chosen.map_or_else(|| unavailable.instead(pick), Ok)
@@ -316,7 +324,7 @@ impl Core {
         &self,
         books: &mut Books,
         pick: &Pick<'_>,
-        mut see: impl FnMut(Candidate),
+        mut see: impl FnMut(Surveyed),
     ) -> Unavailable {
         let peers = self.load_of_peers(books, pick.now);
         let mut unavailable = Unavailable::default();
@@ -329,7 +337,7 @@ impl Core {
             let health = books.health(member.deployment);
             let calm = health.settle(pick.now);
             let weight = member.weight.get();
-            let (is_full, load) = match health.availability(pick.now) {
+            let (is_full, load, busy, factor) = match health.availability(pick.now) {
                 closed @ (Availability::Closed(_) | Availability::Probed(_)) => {
                     // Two entries may lead to one deployment.
                     let is_known =
@@ -340,21 +348,27 @@ impl Core {
                     unavailable.somebody_out |= tried;
                     continue;
                 }
-                Availability::Ready => (false, self.load(index, in_flight.into(), 1.0, None)),
+                Availability::Ready => {
+                    let busy = in_flight.into();
+                    (false, self.load(index, busy, 1.0, None), busy, 1.0)
+                }
                 Availability::Open => {
                     let places = health.places(pick.now, &member.rules, peers * weight);
                     let busy = f64::from(in_flight) + f64::from(health.phantoms());
-                    let load = self.load(index, busy, health.weight_factor(pick.now), places.least());
+                    let factor = health.weight_factor(pick.now);
+                    let load = self.load(index, busy, factor, places.least());
                     // A ramp that takes places of a known number needs no more than its part in the score: there it
                     // gives way when nobody else has a free one. What is answered with a 429 does not.
                     let bound = if self.capacities.is_some() { places.limit } else { places.least() };
-                    (bound.is_some_and(|bound| bound <= in_flight), load)
+                    (bound.is_some_and(|bound| bound <= in_flight), load, busy, factor)
                 }
             };
             books.set_calm(member.deployment, calm);
             unavailable.somebody_open = true;
             if !tried {
-                see(Candidate { member: index, order: member.order, in_flight, weight, is_full, load });
+                let candidate =
+                    Candidate { member: index, order: member.order, in_flight, weight, is_full, load };
+                see(Surveyed { candidate, busy, share: factor * self.share(index) });
             }
         }
         unavailable
@@ -373,11 +387,20 @@ impl Core {
         }
     }
 
-    /// Requests in flight for each unit of weight on the members that are open and not ramping.
+    /// What a member can carry relative to the others.
+    fn share(&self, index: usize) -> f64 {
+        match &self.capacities {
+            None => self.members[index].weight.get(),
+            Some(all) => f64::from(all[index].places()) * all[index].speed(),
+        }
+    }
+
+    /// Requests in flight for each unit of weight on the members that are open and not ramping, of all instances.
     fn load_of_peers(&self, books: &mut Books, now: Duration) -> f64 {
         let (mut busy, mut weight) = (0.0, 0.0);
         for member in &self.members {
-            let in_flight = books.seat(member.deployment).in_flight;
+            let in_flight =
+                books.seat(member.deployment).in_flight + books.others_in_flight(member.deployment);
             let health = books.health(member.deployment);
             if health.availability(now) == Availability::Open && !health.is_ramping() {
                 busy += f64::from(in_flight);

@@ -58,6 +58,7 @@ mod group;
 mod health;
 mod lease;
 mod load;
+mod others;
 mod outcome;
 mod quantile;
 mod two_view;
@@ -72,6 +73,7 @@ pub use group::{Group, GroupRules, Member, Pick, Refusal, TieBreak};
 pub use health::{Condition, Cooldown, HealthRules, Standing, Tolerance};
 pub use lease::{Ending, Lease};
 pub use load::{Capacity, Weight};
+pub use others::{InstanceId, Known, Roster, Seen, Told, View};
 pub use outcome::{Blame, Outcome, Phase, Remedy, Verdict};
 pub use walk::{
     Ask, Directions, FailedAttempt, FallbackFor, GiveUp, Limits, NoPick, Step, Walk, WhenAllCooling,

@@ -24,6 +24,7 @@
 //! nothing has a large `A`: all are eligible, and own counts decide.
 
 use crate::dice::Dice;
+use crate::group::TieBreak;
 
 /// One deployment that may be chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,7 +55,7 @@ impl Seen {
 /// The place of the one to be chosen; `unseen` requests of others are expected before the view is true again.
 ///
 /// `seen` has at least one.
-pub(crate) fn choose(seen: &[Seen], unseen: f64, dice: u64) -> usize {
+pub(crate) fn choose(seen: &[Seen], unseen: f64, tie_break: TieBreak, dice: u64) -> usize {
     let to_spread = 2.0 * unseen;
     let level = water_level(seen, to_spread);
     let total: f64 = seen.iter().map(|one| one.weight).sum();
@@ -75,6 +76,9 @@ pub(crate) fn choose(seen: &[Seen], unseen: f64, dice: u64) -> usize {
         chance if 0.0 < to_spread => chance,
         _ => 1.0,
     };
+    if tie_break == TieBreak::First {
+        return ties().next().map_or(0, |(place, _)| place);
+    }
     let sum: f64 = ties().map(|(_, one)| chance(one)).sum();
     let mut point = Dice::new(dice).unit() * sum;
     let mut last = 0;

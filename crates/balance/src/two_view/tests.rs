@@ -1,9 +1,14 @@
 use proptest::prelude::*;
 
-use super::{Seen, choose, water_level};
+use super::{Seen, water_level};
+use crate::group::TieBreak;
 
 fn seen(own: f64, all: f64, weight: f64) -> Seen {
     Seen { own, all, weight }
+}
+
+fn choose(seen: &[Seen], unseen: f64, dice: u64) -> usize {
+    super::choose(seen, unseen, TieBreak::Random, dice)
 }
 
 /// Where `sum of max(0, w * y - busy)` crosses what is to be spread, by halving.

@@ -1,0 +1,67 @@
+//! The pick while other instances pick among the same deployments.
+
+use std::mem;
+
+use super::{Core, Pick, Refusal};
+use crate::candidate::Surveyed;
+use crate::fleet::Books;
+use crate::others::{Scratch, Sharing};
+use crate::two_view::{self, Seen};
+
+impl Core {
+    /// The member that the two-view rule chooses among those of the best level and with a free place.
+    pub(super) fn least_busy_of_all(&self, books: &mut Books, pick: &Pick<'_>) -> Result<usize, Refusal> {
+        let mut scratch = mem::take(&mut books.sharing().scratch);
+        scratch.members.clear();
+        scratch.seen.clear();
+        let mut best = (i64::MAX, true);
+        let unavailable = self.survey(books, pick, |Surveyed { candidate, busy, share }| {
+            if candidate.class() < best {
+                best = candidate.class();
+                scratch.members.clear();
+                scratch.seen.clear();
+            }
+            if candidate.class() == best {
+                scratch.members.push(candidate.member);
+                scratch.seen.push(Seen { own: busy, all: busy, weight: share });
+            }
+        });
+        let chosen = match scratch.members.is_empty() {
+            true => unavailable.instead(pick),
+            false => {
+                let unseen = self.add_others(books.sharing(), &mut scratch, pick);
+                let place = two_view::choose(&scratch.seen, unseen, self.rules.tie_break, pick.dice);
+                Ok(scratch.members[place])
+            }
+        };
+        books.sharing().scratch = scratch;
+        chosen
+    }
+
+    /// Adds what is left of the requests the others told of; returns how many they have probably begun since.
+    // Requests end at the rate that they arrive at, divided by those in flight (Little): of what was told, exp(-h t) is
+    // left after t, and of what arrived since, (1 - exp(-h t)) / h t is.
+    fn add_others(&self, sharing: &Sharing, scratch: &mut Scratch, pick: &Pick<'_>) -> f64 {
+        let Some(view) = sharing.view() else { return 0.0 };
+        let since = pick.now.saturating_sub(view.at).as_secs_f64();
+        let deployment = |member: usize| self.members[member].deployment;
+        let (mut in_flight, mut arrivals, mut own_arrivals) = (0.0, 0.0, 0.0);
+        for (member, seen) in scratch.members.iter().zip(&scratch.seen) {
+            let others = sharing.others(deployment(*member));
+            in_flight += seen.own + f64::from(others.in_flight);
+            arrivals += others.arrivals;
+            own_arrivals += sharing.own_arrivals(deployment(*member));
+        }
+        let ends = if in_flight == 0.0 { 0.0 } else { (arrivals + own_arrivals) / in_flight };
+        for (member, seen) in scratch.members.iter().zip(&mut scratch.seen) {
+            let others = sharing.others(deployment(*member));
+            if 0 < others.in_flight {
+                seen.all += f64::from(others.in_flight) * (-ends * (others.age + since)).exp();
+            }
+        }
+        let age = view.age.as_secs_f64() + since;
+        let ended = ends * age;
+        let left = if ended < 1e-6 { 1.0 } else { -(-ended).exp_m1() / ended };
+        arrivals * age * left
+    }
+}

@@ -1,0 +1,147 @@
+//! Who else is there, what each of them told last, and how long ago.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Seen, Told, View};
+use crate::fleet::DeploymentIndex;
+
+/// The name of one run of an instance, which no other run has: a random number of 128 bits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct InstanceId(pub u128);
+
+/// What the other instances told last.
+///
+/// No clock is compared with another one: what an instance told is as old as the time that passed here since its number
+/// changed.
+///
+/// ```
+/// use std::time::Duration;
+/// use leastbusy_balance::{Fleet, InstanceId, Roster, Told};
+///
+/// let fleet = Fleet::new();
+/// let deployment = fleet.deploy();
+/// let now = Duration::from_secs(60);
+///
+/// let mut roster = Roster::new(InstanceId(1), Duration::from_secs(2));
+/// let told = vec![Told { deployment, in_flight: 3, arrivals: 1.5 }];
+/// roster.heard(InstanceId(2), 1, Duration::from_millis(20), told, now);
+/// fleet.see(roster.view(now));
+/// assert_eq!(fleet.in_flight_total(deployment), 3);
+///
+/// // It says nothing more for two seconds: then its counts are nobody's.
+/// fleet.see(roster.view(now + Duration::from_secs(2)));
+/// assert_eq!(fleet.in_flight_total(deployment), 0);
+/// ```
+#[derive(Debug)]
+pub struct Roster {
+    own: InstanceId,
+    lease: Duration,
+    instances: BTreeMap<InstanceId, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    number: u64,
+    /// When `number` changed.
+    changed: Duration,
+    /// How often it tells.
+    interval: Duration,
+    told: Vec<Told>,
+}
+
+/// What is known of another instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Its name.
+    pub id: InstanceId,
+    /// Time since it told something new.
+    pub age: Duration,
+    /// Requests that it had in flight then.
+    pub in_flight: u64,
+}
+
+impl Roster {
+    /// Nobody yet. `own` is this instance; what another one told counts for a `lease` after it was told.
+    #[must_use]
+    pub fn new(own: InstanceId, lease: Duration) -> Self {
+        Self { own, lease, instances: BTreeMap::new() }
+    }
+
+    /// Whether what an instance told under this number is news. Numbers rise with each telling of a run: a lower one
+    /// comes from before, such as from a replica that lagged behind.
+    #[must_use]
+    pub fn is_news(&self, id: InstanceId, number: u64) -> bool {
+        id != self.own && self.instances.get(&id).is_none_or(|entry| entry.number < number)
+    }
+
+    /// Notes what an instance told under this number; without news nothing changes. `interval` is how often it tells.
+    pub fn heard(&mut self, id: InstanceId, number: u64, interval: Duration, told: Vec<Told>, now: Duration) {
+        if self.is_news(id, number) {
+            self.instances.insert(id, Entry { number, changed: now, interval, told });
+        }
+    }
+
+    /// Forgets an instance that has left, or whose lease has run out elsewhere.
+    pub fn gone(&mut self, id: InstanceId) {
+        self.instances.remove(&id);
+    }
+
+    /// The names of the other instances, in their order.
+    pub fn ids(&self) -> impl Iterator<Item = InstanceId> {
+        self.instances.keys().copied()
+    }
+
+    /// The other instances, in the order of their names.
+    pub fn known(&self, now: Duration) -> impl Iterator<Item = Known> {
+        self.instances.iter().map(move |(id, entry)| Known {
+            id: *id,
+            age: now.saturating_sub(entry.changed),
+            in_flight: entry.told.iter().map(|told| u64::from(told.in_flight)).sum(),
+        })
+    }
+
+    /// What the others' tellings add up to now. Whoever has told nothing new for a lease is forgotten.
+    pub fn view(&mut self, now: Duration) -> View {
+        self.instances.retain(|_, entry| now.saturating_sub(entry.changed) < self.lease);
+        let mut ages = 0.0;
+        let mut sums: BTreeMap<DeploymentIndex, Sum> = BTreeMap::new();
+        for entry in self.instances.values() {
+            // A telling comes at any moment of an interval: half of one has passed on average when it is heard.
+            let age = (now.saturating_sub(entry.changed) + entry.interval / 2).as_secs_f64();
+            ages += age;
+            for told in &entry.told {
+                sums.entry(told.deployment).or_default().add(told, age);
+            }
+        }
+        let others = self.instances.len();
+        View {
+            at: now,
+            age: Duration::from_secs_f64(ages / (others.max(1) as f64)),
+            others: u32::try_from(others).unwrap_or(u32::MAX),
+            rank: u32::try_from(self.instances.range(..self.own).count()).unwrap_or(u32::MAX),
+            deployments: sums.into_iter().map(|(deployment, sum)| sum.seen(deployment)).collect(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Sum {
+    in_flight: u32,
+    /// Of each request in flight, added up.
+    ages: f64,
+    arrivals: f64,
+}
+
+impl Sum {
+    fn add(&mut self, told: &Told, age: f64) {
+        self.in_flight = self.in_flight.saturating_add(told.in_flight);
+        self.ages += f64::from(told.in_flight) * age;
+        self.arrivals += told.arrivals;
+    }
+
+    fn seen(self, deployment: DeploymentIndex) -> Seen {
+        let age = Duration::from_secs_f64(self.ages / f64::from(self.in_flight.max(1)));
+        Seen { deployment, in_flight: self.in_flight, age, arrivals: self.arrivals }
+    }
+}
