@@ -5,13 +5,19 @@ use std::time::Duration;
 
 use crate::budget::RetryLedger;
 use crate::group::{Group, GroupRules, Member};
-use crate::health::{Condition, Health};
+use crate::health::{Condition, Crew, Health};
 use crate::others::Sharing;
 use crate::quantile::Quantile;
 
 /// The place of one physical deployment in its [`Fleet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeploymentIndex(pub(crate) u32);
+
+impl DeploymentIndex {
+    pub(crate) fn at(place: usize) -> Self {
+        Self(u32::try_from(place).expect("fewer than 2^32 deployments"))
+    }
+}
 
 /// The deployments that requests may go to: how many are in flight on each, and how each is.
 ///
@@ -75,10 +81,10 @@ impl Fleet {
 
     fn add(&self, calm: bool, health: Health) -> DeploymentIndex {
         let mut books = self.lock();
-        let index = u32::try_from(books.seats.len()).expect("fewer than 2^32 deployments");
+        let index = DeploymentIndex::at(books.seats.len());
         books.seats.push(Seat { in_flight: 0, calm });
         books.health.push(health);
-        DeploymentIndex(index)
+        index
     }
 
     /// A group of this fleet's deployments.
@@ -169,6 +175,17 @@ impl Books {
     /// What other instances told, if there are any.
     pub(crate) fn others(&self) -> Option<&Sharing> {
         self.sharing.as_deref().filter(|sharing| sharing.view().is_some())
+    }
+
+    /// The instances that share a returning deployment's places.
+    pub(crate) fn crew(&self) -> Crew {
+        let view = self.sharing.as_deref().and_then(Sharing::view);
+        view.map_or(Crew::default(), |view| Crew { others: view.others, rank: view.rank })
+    }
+
+    /// The health of every deployment, in the order they were added.
+    pub(crate) fn all_health(&mut self) -> &mut [Health] {
+        &mut self.health
     }
 
     /// Requests in flight on a deployment through other instances, as they told last.

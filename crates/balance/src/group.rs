@@ -327,6 +327,7 @@ impl Core {
         mut see: impl FnMut(Surveyed),
     ) -> Unavailable {
         let peers = self.load_of_peers(books, pick.now);
+        let crew = books.crew();
         let mut unavailable = Unavailable::default();
         for (index, member) in self.members.iter().enumerate() {
             if !pick.allows_order(member.order) {
@@ -336,8 +337,12 @@ impl Core {
             let in_flight = books.seat(member.deployment).in_flight;
             let health = books.health(member.deployment);
             let calm = health.settle(pick.now);
+            let availability = health.availability(pick.now);
+            if !tried {
+                health.ask_to_probe(availability, pick.now);
+            }
             let weight = member.weight.get();
-            let (is_full, load, busy, factor) = match health.availability(pick.now) {
+            let (is_full, load, busy, factor) = match availability {
                 closed @ (Availability::Closed(_) | Availability::Probed(_)) => {
                     // Two entries may lead to one deployment.
                     let is_known =
@@ -353,7 +358,7 @@ impl Core {
                     (false, self.load(index, busy, 1.0, None), busy, 1.0)
                 }
                 Availability::Open => {
-                    let places = health.places(pick.now, &member.rules, peers * weight);
+                    let places = health.places(pick.now, &member.rules, peers * weight, crew);
                     let busy = f64::from(in_flight) + f64::from(health.phantoms());
                     let factor = health.weight_factor(pick.now);
                     let load = self.load(index, busy, factor, places.least());

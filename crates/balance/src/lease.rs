@@ -107,7 +107,8 @@ impl Lease {
             }
             Role::Probe => {
                 self.role = Role::Proved;
-                books.health(self.deployment).probe_answered(now, &self.core.members[self.member].rules);
+                let rules = &self.core.members[self.member].rules;
+                books.health(self.deployment).probe_answered(now, rules, self.dice);
             }
         }
     }

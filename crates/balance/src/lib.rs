@@ -70,10 +70,12 @@ pub use candidate::Candidate;
 pub use error_class::{ByClass, ErrorClass};
 pub use fleet::{DeploymentIndex, Fleet};
 pub use group::{Group, GroupRules, Member, Pick, Refusal, TieBreak};
-pub use health::{Condition, Cooldown, HealthRules, Standing, Tolerance};
+pub use health::{
+    Answers, Condition, Cooldown, Counter, HealthRules, News, RampCounts, Rest, Standing, Tolerance,
+};
 pub use lease::{Ending, Lease};
 pub use load::{Capacity, Weight};
-pub use others::{InstanceId, Known, Roster, Seen, Told, View};
+pub use others::{InstanceId, Known, Learned, Roster, Seen, Told, View};
 pub use outcome::{Blame, Outcome, Phase, Remedy, Verdict};
 pub use walk::{
     Ask, Directions, FailedAttempt, FallbackFor, GiveUp, Limits, NoPick, Step, Walk, WhenAllCooling,

@@ -9,6 +9,7 @@ pub use roster::{InstanceId, Known, Roster};
 pub(crate) use sharing::{Scratch, Sharing};
 
 use crate::fleet::{DeploymentIndex, Fleet};
+use crate::health::{Answers, News, Rest};
 
 /// What an instance tells of one deployment.
 ///
@@ -21,6 +22,8 @@ pub struct Told {
     pub in_flight: u32,
     /// Requests a second that it sent there lately.
     pub arrivals: f64,
+    /// What it saw of the answers.
+    pub answers: Answers,
 }
 
 /// What is known of the other instances at one moment; made by a [`Roster`].
@@ -49,23 +52,87 @@ pub struct Seen {
     pub age: Duration,
     /// Requests a second that they sent there lately.
     pub arrivals: f64,
+    /// What they saw of its answers.
+    pub answers: Answers,
+}
+
+/// What another instance has made known of a deployment's health.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learned {
+    /// It rests. A rest that is known here to last longer does.
+    Rests(Rest),
+    /// This instance, and no other, may probe it until this moment.
+    MayProbe {
+        /// The moment.
+        until: Duration,
+    },
+    /// It comes back, by the ramp of this name.
+    Returns {
+        /// The ramp's name.
+        ramp: u64,
+        /// When it began, as far as can be told here.
+        since: Duration,
+    },
 }
 
 impl Fleet {
     /// What this instance tells the others: the deployments that there is anything to tell of.
     pub fn tell(&self, now: Duration) -> Vec<Told> {
         let mut books = self.lock();
-        let in_flight: Vec<u32> = books.counts().collect();
-        books.sharing().tell(&in_flight, now)
+        let counts: Vec<u32> = books.counts().collect();
+        let mut answers: Vec<_> = books.all_health().iter_mut().map(|health| health.answers(now)).collect();
+        books.sharing().tell(&counts, &mut answers, now)
     }
 
     /// Goes by what the others have told from now on; it takes the place of what they told before.
     ///
     /// Where there are others, a pick weighs what they told against its age (the two-view rule): the fleet's counts say
     /// which deployments are eligible, own counts which of them is picked. They can only add to a deployment's
-    /// load, never take from it. Without others a pick goes by own counts alone.
-    pub fn see(&self, view: View) {
-        self.lock().sharing().see(view);
+    /// load, never take from it. Their answers count as own ones do, and a returning deployment's places are shared with them.
+    /// Without others a pick goes by what happened here alone.
+    pub fn see(&self, mut view: View, now: Duration) {
+        let mut books = self.lock();
+        let mut seen = view.deployments.iter_mut().peekable();
+        for (at, health) in books.all_health().iter_mut().enumerate() {
+            let of_this = seen.next_if(|seen| seen.deployment.0 as usize == at);
+            health.others_saw(of_this.map(|seen| std::mem::take(&mut seen.answers)).unwrap_or_default(), now);
+        }
+        books.sharing().see(view);
+    }
+
+    /// What the other instances are to know at once of the deployments' health; each is told once.
+    pub fn news(&self) -> Vec<(DeploymentIndex, News)> {
+        let mut books = self.lock();
+        let all = books.all_health().iter_mut().enumerate();
+        all.filter_map(|(at, health)| Some((DeploymentIndex::at(at), health.take_news()?))).collect()
+    }
+
+    /// Has every rest and return told once more, for others who cannot know of them.
+    pub fn repeat_news(&self, now: Duration) {
+        self.lock().all_health().iter_mut().for_each(|health| health.repeat_news(now));
+    }
+
+    /// Whether a deployment that has rested is probed only by leave of the other instances
+    /// ([`News::AsksToProbe`], [`Learned::MayProbe`]); without it each probes for itself.
+    pub fn guard_probes(&self, guarded: bool) {
+        self.lock().all_health().iter_mut().for_each(|health| health.guard_probes(guarded));
+    }
+
+    /// Takes in what another instance has made known.
+    ///
+    /// # Panics
+    ///
+    /// If the deployment is not one of this fleet.
+    pub fn learn(&self, deployment: DeploymentIndex, learned: &Learned, now: Duration) {
+        let mut books = self.lock();
+        let health = books.health(deployment);
+        match learned {
+            Learned::Rests(rest) => health.rests_elsewhere(rest),
+            Learned::MayProbe { until } => health.may_probe(*until),
+            Learned::Returns { ramp, since } => health.returns_elsewhere(*ramp, *since, now),
+        }
+        let calm = health.settle(now);
+        books.set_calm(deployment, calm);
     }
 
     /// Requests in flight on a deployment, those of other instances included as they told last.

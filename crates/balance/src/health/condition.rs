@@ -66,7 +66,7 @@ pub struct Cooldown {
 impl Health {
     pub(crate) fn condition(&mut self, in_flight: u32, now: Duration) -> Condition {
         self.settle(now);
-        let (well, all) = self.answers.sums(now);
+        let (well, all) = self.sums(now);
         let learned_limit = self.limit.as_ref().map(LearnedLimit::places);
         let standing = match (&self.state, self.availability(now)) {
             (State::Resting(_), Availability::Closed(_)) => Standing::CoolingDown,

@@ -7,6 +7,7 @@ mod places;
 mod ramp;
 mod role;
 mod rules;
+mod shared;
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -14,11 +15,16 @@ use std::time::Duration;
 
 pub use condition::{Condition, Cooldown, Standing};
 use limit::LearnedLimit;
-use log::{Counter, FailureLog};
+pub use log::Counter;
+use log::FailureLog;
 pub(crate) use places::Places;
 use ramp::Ramp;
+pub use ramp::RampCounts;
 pub(crate) use role::Role;
 pub use rules::{HealthRules, Tolerance};
+pub(crate) use shared::Crew;
+use shared::ProbeRight;
+pub use shared::{Answers, News, Rest};
 
 use crate::dice::Dice;
 use crate::outcome::{Outcome, Verdict};
@@ -40,6 +46,13 @@ pub(crate) struct Health {
     /// When the last probe was picked. Plain requests that are older tell of the time before the rest.
     probed_at: Duration,
     cause: Option<Cause>,
+    /// What other instances saw of its answers.
+    elsewhere: Answers,
+    probe_right: ProbeRight,
+    /// The ramp that it came back by last.
+    last_ramp: Option<u64>,
+    /// What the others do not know yet.
+    news: Option<News>,
 }
 
 /// Whether requests go there.
@@ -130,6 +143,10 @@ impl Default for Health {
             relapses: 0,
             probed_at: Duration::ZERO,
             cause: None,
+            elsewhere: Answers::default(),
+            probe_right: ProbeRight::default(),
+            last_ramp: None,
+            news: None,
         }
     }
 }
@@ -143,9 +160,9 @@ impl Health {
     pub(crate) fn availability(&self, now: Duration) -> Availability {
         match &self.state {
             State::Open | State::Ramping(_) => Availability::Open,
-            State::Resting(until) if *until <= now => Availability::Ready,
+            State::Resting(until) if *until <= now => self.once_rested(now),
             State::Resting(until) => Availability::Closed(*until),
-            State::Probing(since) if *since + PROBE_PATIENCE <= now => Availability::Ready,
+            State::Probing(since) if *since + PROBE_PATIENCE <= now => self.once_rested(now),
             State::Probing(_) => Availability::Probed(now + PROBE_PAUSE),
         }
     }
@@ -158,7 +175,7 @@ impl Health {
         if self.limit.as_ref().is_some_and(|limit| limit.is_forgotten(now)) {
             self.limit = None;
         }
-        let (well, all) = self.answers.sums(now);
+        let (well, all) = self.sums(now);
         matches!(self.state, State::Open) && self.phantoms.is_empty() && self.limit.is_none() && well == all
     }
 
@@ -169,9 +186,15 @@ impl Health {
 
     /// What is left of the weight, by the success rate of the last ten seconds.
     pub(crate) fn weight_factor(&mut self, now: Duration) -> f64 {
-        let (well, all) = self.answers.sums(now);
+        let (well, all) = self.sums(now);
         let rate = (well as f64 + PRIOR) / (all as f64 + PRIOR);
         (rate * rate).max(WEIGHT_FLOOR)
+    }
+
+    /// Answers of the last ten seconds through all instances: those that show it works, and all that show anything.
+    fn sums(&mut self, now: Duration) -> (u64, u64) {
+        let (well, all) = self.answers.sums(now);
+        (well + self.elsewhere.well, all + self.elsewhere.all)
     }
 
     pub(crate) fn is_ramping(&self) -> bool {
@@ -179,11 +202,11 @@ impl Health {
     }
 
     /// Requests at once that it may have without asking more of it than its peers.
-    pub(crate) fn places(&mut self, now: Duration, rules: &HealthRules, peers: f64) -> Places {
+    pub(crate) fn places(&mut self, now: Duration, rules: &HealthRules, peers: f64, crew: Crew) -> Places {
         let limit = self.limit.as_ref().map(LearnedLimit::places);
         let mut ramp = None;
         if let State::Ramping(ramping) = &self.state {
-            ramp = ramping.places(now, rules.ramp_time, peers, limit);
+            ramp = ramping.places(now, rules.ramp_time, peers, limit, crew);
             if ramp.is_none() {
                 self.state = State::Open;
                 self.relapses = 0;
@@ -218,19 +241,31 @@ impl Health {
     }
 
     /// The probe's answer has begun well.
-    pub(crate) fn probe_answered(&mut self, now: Duration, rules: &HealthRules) {
+    pub(crate) fn probe_answered(&mut self, now: Duration, rules: &HealthRules, dice: u64) {
         if !matches!(self.state, State::Probing(_)) {
             return;
         }
-        // What it answered before it rested says nothing of what it is now.
+        self.forget_answers();
+        self.news = Some(News::Returns { ramp: dice, since: now });
+        self.begin(Ramp::new(dice, now), !rules.ramp_time.is_zero());
+    }
+
+    /// What it answered before it rested says nothing of what it is now.
+    fn forget_answers(&mut self) {
         self.answers.clear();
+        self.elsewhere = Answers::default();
         self.failures_in_a_row = 0;
         self.phantoms.clear();
-        if rules.ramp_time.is_zero() {
+    }
+
+    /// Gives it more from request to request, or everything at once.
+    fn begin(&mut self, ramp: Ramp, ramps: bool) {
+        self.last_ramp = Some(ramp.id());
+        if ramps {
+            self.state = State::Ramping(ramp);
+        } else {
             self.state = State::Open;
             self.relapses = 0;
-        } else {
-            self.state = State::Ramping(Ramp::new(now));
         }
     }
 
@@ -279,7 +314,7 @@ impl Health {
 
     fn well(&mut self, report: &Report<'_>) {
         if report.role == Role::Probe {
-            self.probe_answered(report.now, report.rules);
+            self.probe_answered(report.now, report.rules, report.dice);
         }
         self.answers.add(report.now, 1, 1);
         self.failures_in_a_row = 0;
@@ -337,6 +372,7 @@ impl Health {
         self.state = State::Resting(until);
         self.cause = Some(Cause { outcome: report.outcome, status: report.status });
         self.log.clear();
+        self.tells_rest();
         // Failures that come together are one rest, which the later ones only lengthen.
         let is_news = known.is_none_or(|known| known <= report.now);
         is_news.then_some(until)
@@ -367,7 +403,8 @@ impl Health {
         let own = own.or_else(|| any(&rules.tolerance));
         let router = || named(&rules.router_tolerance).or_else(|| any(&rules.router_tolerance));
         if let Some((tolerated, counter)) = own.or_else(router) {
-            return self.log.exceeds(counter, tolerated, report.now, rules.failure_window);
+            let elsewhere = self.elsewhere.failures(counter);
+            return self.log.exceeds(counter, tolerated, elsewhere, (report.now, rules.failure_window));
         }
         let others = report.peers.others_available();
         match verdict {
@@ -380,7 +417,7 @@ impl Health {
     }
 
     fn is_failing(&mut self, now: Duration) -> bool {
-        let (well, all) = self.answers.sums(now);
+        let (well, all) = self.sums(now);
         FAILURES_IN_A_ROW <= self.failures_in_a_row || (SAMPLES_MIN <= all && well * 2 < all)
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::shared::Crew;
+
 /// How much a deployment that has come back may carry.
 ///
 /// It starts with one request and one more for each success, so that its load doubles once a service time,
@@ -10,12 +12,20 @@ use std::time::Duration;
 ///
 /// The first few places need no success: whoever begins its answers at once is well enough for them, and a long
 /// answer to the first request must not keep everybody else at the peers, who are full.
+///
+/// Instances that know of the same ramp share it: what ended and began at the others counts as if it had here, and each
+/// takes its part of the places.
 #[derive(Debug)]
 pub(super) struct Ramp {
     since: Duration,
     cap: f64,
-    /// Answers that have begun since then.
-    begun: u32,
+    /// What the instances know it by.
+    id: u64,
+    own: RampCounts,
+    /// What the others have told of it.
+    others: RampCounts,
+    /// Answers that had begun when it was set back last.
+    begun_before: u32,
     /// How the last eight requests ended, the newest lowest: 1 for a failure.
     recent: u8,
 }
@@ -31,9 +41,53 @@ const PEERS_SHARE: f64 = 1.5;
 /// Failures among the last eight that send a deployment back to rest.
 const FAILURES_MAX: u32 = 2;
 
+/// What has happened in a ramp since it began; counts only grow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RampCounts {
+    /// Requests that succeeded.
+    pub successes: u32,
+    /// Requests that failed.
+    pub failures: u32,
+    /// Answers that began, the probe's included.
+    pub begun: u32,
+}
+
 impl Ramp {
-    pub(super) fn new(now: Duration) -> Self {
-        Self { since: now, cap: 1.0, begun: 1, recent: 0 }
+    /// A ramp that this instance's probe has begun.
+    pub(super) fn new(id: u64, now: Duration) -> Self {
+        Self { own: RampCounts { begun: 1, ..RampCounts::default() }, ..Self::joined(id, now) }
+    }
+
+    /// A ramp that another instance has begun.
+    pub(super) fn joined(id: u64, since: Duration) -> Self {
+        let none = RampCounts::default();
+        Self { since, cap: 1.0, id, own: none, others: none, begun_before: 0, recent: 0 }
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.id
+    }
+
+    pub(super) fn since(&self) -> Duration {
+        self.since
+    }
+
+    pub(super) fn own(&self) -> RampCounts {
+        self.own
+    }
+
+    /// Takes in what the others have told of this ramp; what an instance that is gone had told stays.
+    pub(super) fn heard(&mut self, others: RampCounts, now: Duration) {
+        let known = self.others;
+        self.others = RampCounts {
+            successes: known.successes.max(others.successes),
+            failures: known.failures.max(others.failures),
+            begun: known.begun.max(others.begun),
+        };
+        self.cap += f64::from(self.others.successes - known.successes);
+        for _ in known.failures..self.others.failures {
+            self.set_back(now);
+        }
     }
 
     /// Whether a request that was picked at `started` belongs to the ramp.
@@ -42,37 +96,50 @@ impl Ramp {
     }
 
     pub(super) fn began(&mut self) {
-        self.begun = self.begun.saturating_add(1);
+        self.own.begun = self.own.begun.saturating_add(1);
     }
 
     pub(super) fn success(&mut self) {
         self.recent <<= 1;
+        self.own.successes = self.own.successes.saturating_add(1);
         self.cap += 1.0;
+    }
+
+    fn begun(&self) -> u32 {
+        self.own.begun.saturating_add(self.others.begun) - self.begun_before
+    }
+
+    fn set_back(&mut self, now: Duration) {
+        self.cap = (self.cap / 2.0).max(1.0);
+        self.since = now;
+        self.begun_before += self.begun();
     }
 
     /// Halves the cap; true when there have been too many failures.
     pub(super) fn failure(&mut self, now: Duration) -> bool {
         self.recent = (self.recent << 1) | 1;
-        self.cap = (self.cap / 2.0).max(1.0);
-        (self.since, self.begun) = (now, 0);
+        self.own.failures = self.own.failures.saturating_add(1);
+        self.set_back(now);
         FAILURES_MAX <= self.recent.count_ones()
     }
 
-    /// Requests at once that are fine now; `None` when the ramp is over. `peers` is what the other deployments
-    /// of the group carry, for this one's weight; `limit` what this one is known to take.
+    /// Requests at once that are fine now from this instance; `None` when the ramp is over. `peers` is what the other
+    /// deployments of the group carry, for this one's weight; `limit` what this one is known to take from this instance.
     pub(super) fn places(
         &self,
         now: Duration,
         ramp_time: Duration,
         peers: f64,
         limit: Option<u32>,
+        crew: Crew,
     ) -> Option<u32> {
-        let target = limit.map_or((peers * PEERS_SHARE).max(TARGET_MIN), f64::from);
+        let limit = limit.map(|limit| f64::from(limit) * f64::from(crew.instances()));
+        let target = limit.unwrap_or_else(|| (peers * PEERS_SHARE).max(TARGET_MIN));
         let elapsed = now.saturating_sub(self.since).as_secs_f64();
         let floor = target * elapsed / ramp_time.as_secs_f64().max(f64::MIN_POSITIVE);
         let doubled = (elapsed / FIRST_PACE.as_secs_f64()).exp2();
-        let first = doubled.min(f64::from(self.begun) * 2.0).min(TARGET_MIN);
+        let first = doubled.min(f64::from(self.begun()) * 2.0).min(TARGET_MIN);
         let cap = self.cap.max(first).max(floor);
-        (cap < target).then_some(cap as u32)
+        (cap < target).then(|| crew.share_of(cap as u32, elapsed as u32))
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::{Seen, Told, View};
 use crate::fleet::DeploymentIndex;
+use crate::health::Answers;
 
 /// The name of one run of an instance, which no other run has: a random number of 128 bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,20 +18,21 @@ pub struct InstanceId(pub u128);
 ///
 /// ```
 /// use std::time::Duration;
-/// use leastbusy_balance::{Fleet, InstanceId, Roster, Told};
+/// use leastbusy_balance::{Answers, Fleet, InstanceId, Roster, Told};
 ///
 /// let fleet = Fleet::new();
 /// let deployment = fleet.deploy();
 /// let now = Duration::from_secs(60);
 ///
 /// let mut roster = Roster::new(InstanceId(1), Duration::from_secs(2));
-/// let told = vec![Told { deployment, in_flight: 3, arrivals: 1.5 }];
+/// let told = vec![Told { deployment, in_flight: 3, arrivals: 1.5, answers: Answers::default() }];
 /// roster.heard(InstanceId(2), 1, Duration::from_millis(20), told, now);
-/// fleet.see(roster.view(now));
+/// fleet.see(roster.view(now), now);
 /// assert_eq!(fleet.in_flight_total(deployment), 3);
 ///
 /// // It says nothing more for two seconds: then its counts are nobody's.
-/// fleet.see(roster.view(now + Duration::from_secs(2)));
+/// let later = now + Duration::from_secs(2);
+/// fleet.see(roster.view(later), later);
 /// assert_eq!(fleet.in_flight_total(deployment), 0);
 /// ```
 #[derive(Debug)]
@@ -131,6 +133,7 @@ struct Sum {
     /// Of each request in flight, added up.
     ages: f64,
     arrivals: f64,
+    answers: Answers,
 }
 
 impl Sum {
@@ -138,10 +141,11 @@ impl Sum {
         self.in_flight = self.in_flight.saturating_add(told.in_flight);
         self.ages += f64::from(told.in_flight) * age;
         self.arrivals += told.arrivals;
+        self.answers.add(&told.answers);
     }
 
     fn seen(self, deployment: DeploymentIndex) -> Seen {
         let age = Duration::from_secs_f64(self.ages / f64::from(self.in_flight.max(1)));
-        Seen { deployment, in_flight: self.in_flight, age, arrivals: self.arrivals }
+        Seen { deployment, in_flight: self.in_flight, age, arrivals: self.arrivals, answers: self.answers }
     }
 }

@@ -1,9 +1,11 @@
 //! What a fleet keeps of other instances, and what it counts to tell them.
 
+use std::mem;
 use std::time::Duration;
 
 use super::{Told, View};
 use crate::fleet::DeploymentIndex;
+use crate::health::Answers;
 use crate::two_view;
 
 /// What a fleet that shares its counts keeps.
@@ -57,14 +59,16 @@ impl Sharing {
         self.outgoing[at].picks += 1;
     }
 
-    pub(super) fn tell(&mut self, in_flight: &[u32], now: Duration) -> Vec<Told> {
+    pub(super) fn tell(&mut self, in_flight: &[u32], answers: &mut [Answers], now: Duration) -> Vec<Told> {
         self.outgoing.resize(in_flight.len(), Outgoing::default());
         let passed = now.saturating_sub(self.told_at).as_secs_f64();
         self.told_at = now;
         // Nothing is learned from no time.
         let part = 1.0 - (-passed / RATE_MEMORY).exp();
         let mut told = Vec::new();
-        for (at, (one, in_flight)) in self.outgoing.iter_mut().zip(in_flight).enumerate() {
+        for (at, ((one, in_flight), answers)) in
+            self.outgoing.iter_mut().zip(in_flight).zip(answers).enumerate()
+        {
             if 0.0 < passed {
                 one.rate += part * (f64::from(one.picks) / passed - one.rate);
                 one.picks = 0;
@@ -73,9 +77,13 @@ impl Sharing {
             if one.rate < 1.0 / 600.0 {
                 one.rate = 0.0;
             }
-            if 0 < *in_flight || 0.0 < one.rate {
-                let deployment = DeploymentIndex(u32::try_from(at).expect("fewer than 2^32 deployments"));
-                told.push(Told { deployment, in_flight: *in_flight, arrivals: one.rate });
+            if 0 < *in_flight || 0.0 < one.rate || !answers.is_empty() {
+                told.push(Told {
+                    deployment: DeploymentIndex::at(at),
+                    in_flight: *in_flight,
+                    arrivals: one.rate,
+                    answers: mem::take(answers),
+                });
             }
         }
         told
