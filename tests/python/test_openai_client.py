@@ -9,16 +9,14 @@ import argparse
 import asyncio
 import contextlib
 import http.server
-import os
 import re
-import signal
-import subprocess
-import sys
 import tempfile
 import threading
 from pathlib import Path
 
 import openai
+
+from serving import serving
 
 KEY = "sk-gateway-key-of-this-test"
 UPSTREAM_KEY = "sk-upstream-key-of-this-test"
@@ -90,33 +88,6 @@ def transcriber():
         yield server.server_address[1]
     finally:
         server.shutdown()
-
-
-@contextlib.contextmanager
-def gateway(binary, config):
-    """Starts the gateway on a free port; checks that it ends in order."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LEASTBUSY_")}
-    environment.pop("CONFIG_FILE_PATH", None)
-    process = subprocess.Popen(
-        [binary, "serve", "--config", config, "--port", "0"],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-    )
-    try:
-        words = []
-        for line in process.stderr:
-            words.append(line)
-            if found := re.search(r"listening on (http://\S+?),", line):
-                break
-        else:
-            sys.exit("the gateway does not start:\n" + "".join(words))
-        # Nobody may have to wait for a full pipe.
-        threading.Thread(target=process.stderr.read, daemon=True).start()
-        yield found.group(1)
-        process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=20) == 0, process.returncode
-    finally:
-        process.kill()
-        process.wait()
 
 
 def raises(error, call):
@@ -243,8 +214,8 @@ def main():
     with tempfile.TemporaryDirectory() as directory, transcriber() as port:
         config = Path(directory) / "config.yaml"
         config.write_text(CONFIG.replace("PORT", str(port)))
-        with gateway(binary, str(config)) as address:
-            base_url = f"{address}/v1"
+        with serving([binary, "serve", "--config", config, "--port", "0"]) as gateway:
+            base_url = f"{gateway.address}/v1"
             with openai.OpenAI(base_url=base_url, api_key=KEY, max_retries=0, timeout=30) as client:
                 for test in [
                     test_chat, test_streaming_chat, test_a_stream_that_is_left, test_completions,
