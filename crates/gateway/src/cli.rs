@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::{self, Environment, Finding, Loaded};
+use crate::config::{self, Environment, Finding, Loaded, SharedState, SharingMode};
 use crate::demo::{Demo, DemoOptions};
 use crate::serve::{self, Options};
 use crate::sim;
@@ -161,11 +161,22 @@ fn check(arguments: &Check) -> ExitCode {
         loaded.config.deployments.iter().map(|entry| entry.model_name.as_str()).collect();
     let _ = writeln!(
         anstream::stdout(),
-        "{} in {}, no mistakes",
+        "{} in {}{}, no mistakes",
         counted(loaded.config.deployments.len(), "deployment"),
         counted(groups.len(), "model group"),
+        sharing(loaded.config.shared_state.as_ref()),
     );
     ExitCode::SUCCESS
+}
+
+/// Through what counts are shared, without a secret; nothing where they are not.
+fn sharing(shared: Option<&SharedState>) -> String {
+    let Some(SharedState { redis, mode, .. }) = shared else { return String::new() };
+    let how = match mode {
+        SharingMode::Counts => "",
+        SharingMode::Strict => "strictly ",
+    };
+    format!(", counts {how}shared through Redis ({redis})")
 }
 
 /// A warning as a log line: where, what, and the way out.

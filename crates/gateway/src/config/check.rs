@@ -3,6 +3,7 @@
 mod engines;
 mod fallbacks;
 mod reliability;
+pub(super) mod shared_state;
 pub(super) mod wire;
 
 use std::time::Duration;
@@ -60,6 +61,9 @@ impl Config {
         check_timeouts(&self.router.timeouts, &Path::top("router_settings"), &mut mistakes);
         self.check_reliability(&mut mistakes);
         check_general(&self.general, &mut mistakes);
+        if let Some(shared) = &self.shared_state {
+            shared_state::check(shared, &mut mistakes);
+        }
         mistakes
     }
 

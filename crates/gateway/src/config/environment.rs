@@ -34,6 +34,11 @@ impl Environment {
         Self { has_stand_ins: true, ..self }
     }
 
+    /// Whether a variable that is missing is no fault.
+    pub(super) fn has_stand_ins(&self) -> bool {
+        self.has_stand_ins
+    }
+
     /// The value of a variable.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

@@ -67,6 +67,9 @@ pub(super) enum Step {
     Index(usize),
 }
 
+/// The section that sets variables for what is read.
+const VARIABLES: &str = "environment_variables";
+
 impl Path {
     /// The path of a top-level key.
     pub(crate) fn top(key: &str) -> Self {
@@ -76,6 +79,19 @@ impl Path {
     /// The path of `litellm_params` or `model_info` of an entry of `model_list`.
     pub(super) fn of_deployment(index: usize, part: &str) -> Self {
         Self::top("model_list").index(index).key(part)
+    }
+
+    /// The path of an environment variable that is read without being named in the file.
+    pub(super) fn variable(name: &str) -> Self {
+        Self::top(VARIABLES).key(name)
+    }
+
+    /// The variable's name, if it is the path of one or leads into one.
+    pub(super) fn as_variable(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Step::Key(top), Step::Key(name), ..] if top == VARIABLES => Some(name),
+            _ => None,
+        }
     }
 
     pub(crate) fn key(&self, key: &str) -> Self {

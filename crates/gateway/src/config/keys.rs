@@ -2,11 +2,13 @@
 
 mod litellm;
 mod model;
+mod redis;
 mod reliability;
 mod sections;
 
 pub(super) use litellm::LITELLM_SETTINGS;
 pub(super) use model::{ENTRY, LITELLM_PARAMS, MODEL_INFO, NO_DEFAULT, REQUEST_PARAMS, SIMULATED};
+pub(super) use redis::{CACHE_TYPES, REDIS, REDIS_NODE, SHARED_STATE};
 pub(super) use reliability::{ALLOWED_FAILS_POLICY, DEFAULT_RETRIES, RETRY_POLICY};
 pub(super) use sections::{GENERAL_SETTINGS, ROUTER_SETTINGS, STRATEGIES, TOP};
 
@@ -61,7 +63,7 @@ impl Section {
         let is_param = self.name == LITELLM_PARAMS.name && REQUEST_PARAMS.contains(&key);
         if self.served.contains(&key) || is_param {
             Status::Served
-        } else if self.not_yet.contains(&key) || (self.has_prices() && is_price(key)) {
+        } else if self.not_yet.contains(&key) || self.has_more(key) {
             Status::NotYet
         } else if self.without_meaning.iter().any(|(name, _)| *name == key) {
             Status::WithoutMeaning
@@ -79,8 +81,17 @@ impl Section {
         self.served.iter().chain(self.not_yet).copied().chain(without_meaning)
     }
 
-    fn has_prices(&self) -> bool {
-        self.name == LITELLM_PARAMS.name || self.name == MODEL_INFO.name
+    /// Whether a key belongs to a family that LiteLLM adds members to.
+    fn has_more(&self, key: &str) -> bool {
+        let has_prices = self.name == LITELLM_PARAMS.name || self.name == MODEL_INFO.name;
+        // Ways to log in to ElastiCache without a password.
+        let is_of_aws = self.name == REDIS.name && key.starts_with("aws_");
+        (has_prices && is_price(key)) || is_of_aws
+    }
+
+    /// Whether its keys say where they belong; `host` or `type` may stand anywhere.
+    fn has_own_words(&self) -> bool {
+        self.name != REDIS.name && self.name != REDIS_NODE.name
     }
 }
 
@@ -90,7 +101,7 @@ fn is_price(key: &str) -> bool {
 }
 
 /// All sections of a configuration.
-pub(super) const SECTIONS: [&Section; 10] = [
+pub(super) const SECTIONS: [&Section; 13] = [
     &LITELLM_PARAMS,
     &ENTRY,
     &ROUTER_SETTINGS,
@@ -101,6 +112,9 @@ pub(super) const SECTIONS: [&Section; 10] = [
     &RETRY_POLICY,
     &ALLOWED_FAILS_POLICY,
     &TOP,
+    &SHARED_STATE,
+    &REDIS,
+    &REDIS_NODE,
 ];
 
 /// The right name and, if it is not `section`'s, the section it belongs to.
@@ -110,18 +124,16 @@ pub(super) fn suggestion(
     key: &str,
 ) -> Option<(&'static str, Option<&'static str>)> {
     let own: Vec<_> = section.names().chain(params(section)).collect();
-    let sections = dialect.sections;
-    if let Some(elsewhere) = sections.iter().find(|other| other.name != section.name && other.knows(key)) {
+    let others =
+        || dialect.sections.iter().filter(|other| other.name != section.name && other.has_own_words());
+    if let Some(elsewhere) = others().find(|other| other.knows(key)) {
         let name = elsewhere.names().find(|name| *name == key)?;
         return Some((name, Some(elsewhere.name)));
     }
     if let Some(near) = nearest(key, own.iter().copied()) {
         return Some((near, None));
     }
-    sections
-        .iter()
-        .filter(|other| other.name != section.name)
-        .find_map(|other| Some((nearest(key, other.served.iter().copied())?, Some(other.name))))
+    others().find_map(|other| Some((nearest(key, other.served.iter().copied())?, Some(other.name))))
 }
 
 fn params(section: &Section) -> impl Iterator<Item = &'static str> + use<> {

@@ -59,7 +59,10 @@ fn finish(read: Read, name: &str, environment: &Environment) -> Result<Loaded, L
         findings.extend(config.warnings());
     }
     placed.extend(findings.into_iter().map(|finding| {
-        let span = root.span_of(&finding.path, finding.at);
+        let span = match finding.path.as_variable() {
+            Some(name) if !sets(&root, name) => sources.add_variable(name),
+            _ => root.span_of(&finding.path, finding.at),
+        };
         (finding, span)
     }));
     let (mistakes, warnings) = in_order(placed, &root, &sources);
@@ -68,6 +71,11 @@ fn finish(read: Read, name: &str, environment: &Environment) -> Result<Loaded, L
     } else {
         Err(LoadError { mistakes, warnings, file: name.to_owned() })
     }
+}
+
+/// Whether the file sets this variable itself.
+fn sets(root: &Node, variable: &str) -> bool {
+    root.get("environment_variables").is_some_and(|section| section.get(variable).is_some())
 }
 
 /// Gives each finding its place, and sorts mistakes and warnings by it.

@@ -42,6 +42,7 @@ mod overrides;
 mod read;
 mod reliability;
 mod secret;
+mod shared_state;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -57,6 +58,7 @@ pub use load::{Loaded, load, parse};
 pub(crate) use read::{Reader, Setting, Settings, simulated_router};
 pub use reliability::{Cooldown, DeploymentCooldown, Fallbacks, Hedge, Retries, RetryPolicy, WhenAllCooling};
 pub use secret::Secret;
+pub use shared_state::{BadUrl, Redis, RedisNode, RedisTls, SharedState, SharingMode, Topology};
 pub(crate) use tree::Value;
 
 /// Everything the gateway needs to know before it starts.
@@ -70,6 +72,8 @@ pub struct Config {
     pub router: RouterSettings,
     /// `general_settings`.
     pub general: GeneralSettings,
+    /// Counts that are shared with other instances; `None` keeps them in this process.
+    pub shared_state: Option<SharedState>,
 }
 
 /// One name that leads to another model group.

@@ -10,7 +10,8 @@ use crate::likeness::nearest;
 const PREFIX: &str = "LEASTBUSY_";
 
 /// The sections whose keys can be set from outside.
-const SECTIONS: [&Section; 3] = [&keys::ROUTER_SETTINGS, &keys::GENERAL_SETTINGS, &keys::LITELLM_SETTINGS];
+const SECTIONS: [&Section; 4] =
+    [&keys::ROUTER_SETTINGS, &keys::GENERAL_SETTINGS, &keys::LITELLM_SETTINGS, &keys::SHARED_STATE];
 
 /// Sets the settings that `LEASTBUSY_*` variables name in `root`, or says which do not exist.
 pub(super) fn apply(

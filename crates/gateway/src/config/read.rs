@@ -3,8 +3,10 @@
 mod deployment;
 mod fallbacks;
 mod general;
+mod redis;
 mod reliability;
 mod router;
+mod shared_state;
 
 pub(crate) use router::simulated as simulated_router;
 
@@ -39,6 +41,7 @@ pub(super) fn config(
     };
     let (router, litellm) = (top.get("router_settings"), top.get("litellm_settings"));
     router::read(&mut reader, router, litellm, &mut config, incomplete);
+    config.shared_state = shared_state::read(&mut reader, &top, environment, incomplete);
     reader.finish();
     config
 }

@@ -7,8 +7,10 @@ mod identity;
 mod keys;
 mod places;
 mod reading;
+mod redis;
 mod reliability;
 mod secrets;
+mod shared_state;
 mod wire;
 
 use super::*;

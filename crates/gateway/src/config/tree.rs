@@ -48,6 +48,33 @@ impl Node {
         Self { span, value, variable: None }
     }
 
+    /// The value of an environment variable.
+    pub(super) fn of_variable(name: &str, value: &str) -> Self {
+        Self { variable: Some(name.to_owned()), ..Self::new(Span::default(), Value::Text(value.to_owned())) }
+    }
+
+    /// What JSON says that is the text of `within`.
+    pub(super) fn from_json(json: &serde_json::Value, within: &Self) -> Self {
+        let value = match json {
+            serde_json::Value::Null => Value::Null,
+            serde_json::Value::Bool(flag) => Value::Bool(*flag),
+            serde_json::Value::Number(number) => Value::Number(number.clone()),
+            serde_json::Value::String(text) => Value::Text(text.clone()),
+            serde_json::Value::Array(items) => {
+                Value::List(items.iter().map(|item| Self::from_json(item, within)).collect())
+            }
+            serde_json::Value::Object(entries) => {
+                let entry = |(key, value): (&String, &serde_json::Value)| Entry {
+                    key: key.clone(),
+                    key_span: within.span,
+                    value: Self::from_json(value, within),
+                };
+                Value::Map(entries.iter().map(entry).collect())
+            }
+        };
+        Self { variable: within.variable.clone(), ..Self::new(within.span, value) }
+    }
+
     pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         match &self.value {
             Value::Map(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
@@ -177,8 +204,20 @@ fn is_free(key: &str) -> bool {
 }
 
 /// Sections in which every key has a meaning, so that an unknown one is a slip.
-const FIXED: [&str; 6] =
-    ["model_list", "litellm_params", "router_settings", "litellm_settings", "general_settings", "simulated"];
+const FIXED: [&str; 12] = [
+    "model_list",
+    "litellm_params",
+    "router_settings",
+    "litellm_settings",
+    "general_settings",
+    "simulated",
+    "shared_state",
+    "cache_params",
+    "cache_kwargs",
+    "coordination_redis",
+    "startup_nodes",
+    "redis_startup_nodes",
+];
 
 impl Builder<'_> {
     /// `secret`: a key above says so. `fixed`: an unknown key here is a slip rather than a name.

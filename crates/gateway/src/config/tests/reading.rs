@@ -267,7 +267,10 @@ fn a_section_without_its_ending_is_understood_in_a_suggestion() {
             "LEASTBUSY_LITELM_SETINGS__REQUEST_TIMEOUT",
             "did you mean LEASTBUSY_LITELLM_SETTINGS__REQUEST_TIMEOUT?",
         ),
-        ("LEASTBUSY_ZZZ__TIMEOUT", "the sections are router_settings, general_settings, litellm_settings"),
+        (
+            "LEASTBUSY_ZZZ__TIMEOUT",
+            "the sections are router_settings, general_settings, litellm_settings, shared_state",
+        ),
     ] {
         let mistakes = refused_with(MODEL_LIST, &[(variable, "1")]).mistakes;
         assert_eq!(mistakes[0].way_out.as_deref(), Some(way_out), "{variable}");

@@ -28,7 +28,14 @@ model_list:
 router_settings:
   redis_url: redis://user:hunter2hunter2@cache:6379
   redis_password: "hunter2hunter2"
+litellm_settings:
+  cache: true
+  cache_params: {type: redis, host: cache, password: hunter2hunter2, sentinel_password: hunter2hunter2}
+shared_state: {redis_url: "rediss://:hunter2hunter2@cache"}
 general_settings:
+  coordination_redis:
+    url: redis://:hunter2hunter2@cache
+    password: hunter2hunter2
   master_key: hunter2hunter2
   database_url: postgres://me:hunter2hunter2@db/x
   wrong: 3
