@@ -7,6 +7,7 @@
 
 mod duration;
 mod likeness;
+mod roots;
 mod wildcard;
 
 pub mod config;

@@ -12,6 +12,7 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     // What the program is told, and what is read from bytes.
     ("duration", 1, &[]),
     ("likeness", 1, &[]),
+    ("roots", 1, &[]),
     ("wildcard", 1, &[]),
     ("provider", 1, &["likeness"]),
     ("openai", 1, &[]),

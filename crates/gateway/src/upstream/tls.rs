@@ -1,13 +1,15 @@
-//! TLS to upstreams: the system's roots, the bundled ones where there are none.
+//! TLS to upstreams.
 
 use std::sync::{Arc, OnceLock};
 
 use rustls::{ClientConfig, RootCertStore};
 
+use crate::roots;
+
 /// The client configuration that all connections share, made on first use.
 pub(super) fn client_config() -> Arc<ClientConfig> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
-    Arc::clone(CONFIG.get_or_init(|| Arc::new(build(roots()))))
+    Arc::clone(CONFIG.get_or_init(|| Arc::new(build(roots::system()))))
 }
 
 fn build(roots: RootCertStore) -> ClientConfig {
@@ -19,18 +21,4 @@ fn build(roots: RootCertStore) -> ClientConfig {
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     config
-}
-
-fn roots() -> RootCertStore {
-    let mut roots = RootCertStore::empty();
-    let system = rustls_native_certs::load_native_certs();
-    for error in &system.errors {
-        tracing::warn!(%error, "a system root certificate could not be read");
-    }
-    let (added, _) = roots.add_parsable_certificates(system.certs);
-    if added == 0 {
-        tracing::warn!("no system root certificates; using the bundled ones");
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    }
-    roots
 }
