@@ -1,9 +1,10 @@
 //! An LLM gateway that sends each request to the least busy deployment.
 //!
 //! From bottom to top: what the program is told ([`config`], [`provider`]) and the wire format
-//! ([`openai`]); calling deployments ([`upstream`], [`simulated`]) and choosing among them ([`router`]);
-//! the door ([`front`]), what is told about it all ([`telemetry`]), and running it ([`serve`], [`demo`],
-//! [`sim`], [`cli`]). A module imports from its own floor or from below.
+//! ([`openai`]); calling deployments ([`upstream`], [`simulated`]), what several gateways know together
+//! (`shared`) and choosing among deployments ([`router`]); the door ([`front`]), what is told about it all
+//! ([`telemetry`]), and running it ([`serve`], [`demo`], [`sim`], [`cli`]). A module imports from its own
+//! floor or from below.
 
 mod duration;
 mod likeness;
@@ -14,6 +15,7 @@ pub mod config;
 pub mod openai;
 pub mod provider;
 
+mod shared;
 pub mod simulated;
 pub mod upstream;
 

@@ -17,7 +17,8 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("provider", 1, &["likeness"]),
     ("openai", 1, &[]),
     ("config", 1, &["duration", "likeness", "wildcard", "provider"]),
-    // What talks to deployments.
+    // What talks to others.
+    ("shared", 2, &[]),
     ("simulated", 2, &[]),
     ("upstream", 2, &[]),
     ("router", 2, &["upstream"]),

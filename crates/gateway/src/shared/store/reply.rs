@@ -1,0 +1,36 @@
+//! Reading replies, strictly: what has another shape than expected is an error, never a guess.
+
+use redis::Value;
+
+use super::error::StoreError;
+
+/// A whole number.
+pub(crate) fn integer(reply: &Value) -> Result<i64, StoreError> {
+    match reply {
+        Value::Int(number) => Ok(*number),
+        _ => Err(StoreError::Protocol("an integer")),
+    }
+}
+
+/// The bytes of a value; `None` where there is none.
+pub(crate) fn bytes(reply: Value) -> Result<Option<Vec<u8>>, StoreError> {
+    match reply {
+        Value::Nil => Ok(None),
+        Value::BulkString(bytes) => Ok(Some(bytes)),
+        _ => Err(StoreError::Protocol("a string or nothing")),
+    }
+}
+
+/// A text in UTF-8.
+pub(crate) fn text(reply: Value) -> Result<String, StoreError> {
+    let bytes = bytes(reply)?.ok_or(StoreError::Protocol("a text"))?;
+    String::from_utf8(bytes).map_err(|_| StoreError::Protocol("a text in UTF-8"))
+}
+
+/// The elements of a list.
+pub(crate) fn list(reply: Value) -> Result<Vec<Value>, StoreError> {
+    match reply {
+        Value::Array(elements) => Ok(elements),
+        _ => Err(StoreError::Protocol("a list")),
+    }
+}
