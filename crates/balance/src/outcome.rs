@@ -159,6 +159,33 @@ impl Outcome {
         Self::KINDS[self.kind()]
     }
 
+    /// The outcome of this name; without the rest that it may have asked for.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Some(match Self::KINDS.iter().position(|kind| *kind == name)? {
+            0 => Self::Success,
+            1 => Self::RateLimited { retry_after: None },
+            2 => Self::Authentication,
+            3 => Self::NotFound,
+            4 => Self::Timeout(Phase::Connect),
+            5 => Self::Timeout(Phase::FirstByte),
+            6 => Self::Timeout(Phase::Idle),
+            7 => Self::Timeout(Phase::Total),
+            8 => Self::ConnectionFailed,
+            9 => Self::BrokenAnswer,
+            10 => Self::ServerError,
+            11 => Self::BadGateway,
+            12 => Self::Overloaded { retry_after: None },
+            13 => Self::BadRequest,
+            14 => Self::ContextWindow,
+            15 => Self::ContentPolicy,
+            16 => Self::ClientLeft,
+            17 => Self::GatewayLimit,
+            18 => Self::HedgeLost,
+            _ => unreachable!("there is an outcome for each kind; a test names them all"),
+        })
+    }
+
     /// Whose fault it was.
     #[must_use]
     pub fn blame(self) -> Blame {

@@ -2,7 +2,7 @@
 //!
 //! From bottom to top: what the program is told ([`config`], [`provider`]) and the wire format
 //! ([`openai`]); calling deployments ([`upstream`], [`simulated`]), what several gateways know together
-//! (`shared`) and choosing among deployments ([`router`]); the door ([`front`]), what is told about it all
+//! ([`shared`]) and choosing among deployments ([`router`]); the door ([`front`]), what is told about it all
 //! ([`telemetry`]), and running it ([`serve`], [`demo`], [`sim`], [`cli`]). A module imports from its own
 //! floor or from below.
 
@@ -15,7 +15,7 @@ pub mod config;
 pub mod openai;
 pub mod provider;
 
-mod shared;
+pub mod shared;
 pub mod simulated;
 pub mod upstream;
 

@@ -3,12 +3,14 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 use leastbusy_balance::{Blame, Outcome, Phase, Remedy, Verdict};
-use leastbusy_gateway::config::{Config, Deployment};
+use leastbusy_gateway::config::{Config, Deployment, SharedState};
 use leastbusy_gateway::openai::endpoint::ENDPOINTS;
 use leastbusy_gateway::router::Table;
+use leastbusy_gateway::shared::Status;
 use leastbusy_gateway::telemetry::metrics::Metrics;
 use leastbusy_gateway::upstream::classify;
 
@@ -31,7 +33,8 @@ fn scrape() -> String {
     deployment.api_base = Some("http://127.0.0.1:1/v1".to_owned());
     let config = Config { deployments: vec![deployment], ..Config::default() };
     let table = Table::new(&config, &HashMap::new()).expect("a configuration without mistakes");
-    Metrics::new(&table).render()
+    let status = Status::new(&SharedState::default(), "id".to_owned(), "place".to_owned());
+    Metrics::new(&table, Some(Arc::new(status))).render()
 }
 
 /// The names of all series of a scrape, as Prometheus stores them.

@@ -93,6 +93,17 @@ pub enum SharingMode {
     Strict,
 }
 
+impl SharingMode {
+    /// The mode as it is written in the configuration.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Counts => "default",
+            Self::Strict => "strict",
+        }
+    }
+}
+
 /// A Redis, and how to log in to it. Prints its hosts and no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redis {

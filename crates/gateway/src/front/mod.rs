@@ -23,6 +23,7 @@ pub use wakes::waker;
 use crate::config::GeneralSettings;
 use crate::openai::ApiError;
 use crate::router::{CALL_ID, CallId, Facts, Router};
+use crate::shared::Status;
 use crate::telemetry::access::{AccessLog, Record};
 use crate::telemetry::metrics::Metrics;
 
@@ -31,6 +32,8 @@ use crate::telemetry::metrics::Metrics;
 pub struct Door {
     router: Router,
     metrics: Arc<Metrics>,
+    /// How counts are shared, where they are.
+    sharing: Option<Arc<Status>>,
     access_log: Option<AccessLog>,
     settings: Arc<GeneralSettings>,
     /// Whether other machines can reach this door; then metrics are not for everybody.
@@ -43,11 +46,12 @@ impl Door {
     pub fn new(
         router: Router,
         metrics: Arc<Metrics>,
+        sharing: Option<Arc<Status>>,
         access_log: Option<AccessLog>,
         settings: Arc<GeneralSettings>,
         reachable: bool,
     ) -> Self {
-        Self { router, metrics, access_log, settings, reachable }
+        Self { router, metrics, sharing, access_log, settings, reachable }
     }
 
     /// This worker's router.
@@ -131,6 +135,7 @@ impl Door {
             Page::Alive => pages::alive(),
             Page::Ready => pages::ready(),
             Page::Deployments => pages::deployments(table),
+            Page::Instances => pages::instances(table, self.sharing.as_deref()),
             Page::Metrics => pages::metrics(&self.metrics),
             Page::Welcome => pages::welcome(),
             Page::Upstream { .. } => unreachable!("calls go upstream"),

@@ -20,6 +20,7 @@ pub(super) enum Page<'a> {
     Alive,
     Ready,
     Deployments,
+    Instances,
     Metrics,
     Welcome,
 }
@@ -90,6 +91,7 @@ fn own(path: &str) -> Option<Page<'_>> {
         "health/liveliness" | "health/liveness" => Page::Alive,
         "health/readiness" => Page::Ready,
         "router/deployments" => Page::Deployments,
+        "router/instances" => Page::Instances,
         "metrics" => Page::Metrics,
         "" => Page::Welcome,
         other => Page::Model(decode(other.strip_prefix("models/")?)),

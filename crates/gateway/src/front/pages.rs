@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::answer::{self, Body};
 use crate::openai::ApiError;
 use crate::router::{Probe, Router, Table};
+use crate::shared::Status;
 use crate::telemetry::metrics::Metrics;
 
 /// LiteLLM's constant, so that clients which compare listings see no difference.
@@ -59,7 +60,7 @@ pub(super) fn deployments(table: &Table) -> Response<Body> {
                 "weight": deployment.weight,
                 "order": deployment.order,
                 "in_flight": condition.in_flight,
-                "in_flight_total": condition.in_flight,
+                "in_flight_total": table.in_flight_total(deployment),
                 "state": condition.standing.name(),
                 "cooldown": condition.cooldown.map(cooldown),
                 "success_rate": thousandths(condition.success_rate),
@@ -68,6 +69,44 @@ pub(super) fn deployments(table: &Table) -> Response<Body> {
         })
         .collect();
     page(&json!({ "data": data }))
+}
+
+/// The gateways that share their counts, this one first; without sharing it is the only one.
+pub(super) fn instances(table: &Table, sharing: Option<&Status>) -> Response<Body> {
+    let own_in_flight: u32 = table.fleet().snapshot().into_iter().sum();
+    let own = json!({
+        "id": sharing.map(|status| &status.id),
+        "place": sharing.map(|status| &status.place),
+        "is_this": true,
+        "age_seconds": 0.0,
+        "in_flight": own_in_flight,
+    });
+    let Some(status) = sharing else {
+        return page(&json!({ "data": [own], "shared_state": null }));
+    };
+    let snapshot = status.snapshot();
+    let others = snapshot.others.iter().map(|other| {
+        json!({
+            "id": other.id,
+            "place": other.place,
+            "is_this": false,
+            "age_seconds": thousandths(other.age.as_secs_f64()),
+            "in_flight": other.in_flight,
+        })
+    });
+    let data: Vec<Value> = std::iter::once(own).chain(others).collect();
+    page(&json!({
+        "data": data,
+        "shared_state": {
+            "mode": status.mode.name(),
+            "redis": status.redis,
+            "connected": status.is_connected(),
+            "outage_seconds": snapshot.outage.map(|outage| thousandths(outage.as_secs_f64())),
+            "last_error": snapshot.error,
+            "interval_seconds": snapshot.interval.as_secs_f64(),
+            "lease_seconds": snapshot.lease.as_secs_f64(),
+        },
+    }))
 }
 
 fn cooldown(cooldown: Cooldown) -> Value {

@@ -1,6 +1,7 @@
 //! What makes two entries of the configuration one physical deployment, with one count.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use leastbusy_balance::{DeploymentIndex, Fleet};
@@ -8,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::config;
 use crate::provider::Paths;
+use crate::shared::DeploymentName;
 
 /// A physical deployment: entries that agree in all of this share one count.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -40,24 +42,64 @@ impl Physical {
     }
 }
 
+impl Physical {
+    /// What instances on other machines call it. `host` is this machine; a loopback address means another deployment on
+    /// each.
+    fn name(&self, host: &str, key_variable: Option<&str>) -> DeploymentName {
+        let Self { api_base, azure, model, api_version, organization, key } = self;
+        // The variable stays when the key in it is rotated, which instances do one after the other.
+        let key = match (key, key_variable) {
+            (None, _) => None,
+            (Some(_), Some(variable)) => Some(format!("in {variable}")),
+            (Some(digest), None) => Some(format!("{digest:02x?}")),
+        };
+        let machine = is_loopback(api_base).then_some(host);
+        let description = (machine, api_base, azure, model, api_version, organization, key);
+        DeploymentName::of(&format!("{description:?}"))
+    }
+}
+
+fn is_loopback(api_base: &str) -> bool {
+    let Ok(uri) = api_base.parse::<http::Uri>() else { return false };
+    let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
 /// The count of every physical deployment.
 #[derive(Debug)]
 pub(super) struct Counts {
     fleet: Arc<Fleet>,
     counted_as: HashMap<Physical, DeploymentIndex>,
+    /// The variables that the keys of physical deployments come from: the first in the alphabet, so that the order of
+    /// entries does not matter.
+    key_variables: HashMap<DeploymentIndex, String>,
     /// Models that an entry names outright: a quick look before the search for one of them.
     named: HashSet<String>,
 }
 
 impl Counts {
     pub(super) fn new(fleet: Arc<Fleet>) -> Self {
-        Self { fleet, counted_as: HashMap::new(), named: HashSet::new() }
+        Self { fleet, counted_as: HashMap::new(), key_variables: HashMap::new(), named: HashSet::new() }
     }
 
     /// The count of a deployment, a new one if no entry led to it before.
-    pub(super) fn of(&mut self, physical: &Physical) -> DeploymentIndex {
+    pub(super) fn of(&mut self, physical: &Physical, key_variable: Option<&str>) -> DeploymentIndex {
         self.named.insert(physical.model.clone());
-        *self.counted_as.entry(physical.clone()).or_insert_with(|| self.fleet.deploy())
+        let deployment = *self.counted_as.entry(physical.clone()).or_insert_with(|| self.fleet.deploy());
+        if let Some(variable) = key_variable {
+            let known = self.key_variables.entry(deployment).or_insert_with(|| variable.to_owned());
+            if variable < known.as_str() {
+                variable.clone_into(known);
+            }
+        }
+        deployment
+    }
+
+    /// What instances call each count.
+    pub(super) fn names(&self, host: &str) -> impl Iterator<Item = (DeploymentIndex, DeploymentName)> {
+        self.counted_as.iter().map(move |(physical, deployment)| {
+            (*deployment, physical.name(host, self.key_variables.get(deployment).map(String::as_str)))
+        })
     }
 
     /// The count of what a wildcard leads to when it asks for `model`, if an entry names that outright.
@@ -85,6 +127,27 @@ mod tests {
     fn a_provider_counts_each_key_for_itself() {
         assert_ne!(physical("https://api.example/v1", "one"), physical("https://api.example/v1", "two"));
         assert_eq!(physical("https://api.example/v1", "one"), physical("https://api.example/v1", "one"));
+    }
+
+    #[test]
+    fn instances_agree_on_a_name_whatever_key_they_send() {
+        let name = |physical: &Physical, host, variable| physical.name(host, variable);
+        let (old, new) =
+            (physical("https://api.example/v1", "old"), physical("https://api.example/v1", "new"));
+        assert_eq!(name(&old, "a", Some("KEY")), name(&new, "b", Some("KEY")));
+        assert_ne!(name(&old, "a", Some("KEY")), name(&old, "a", Some("OTHER_KEY")));
+        assert_ne!(name(&old, "a", None), name(&new, "a", None));
+        let engine = physical("http://gpu-a:8000/v1", "one");
+        assert_eq!(name(&engine, "a", None), name(&engine, "b", None));
+    }
+
+    #[test]
+    fn a_loopback_address_is_another_deployment_on_each_machine() {
+        for base in ["http://127.0.0.1:8000/v1", "http://localhost:8000/v1", "http://[::1]:8000/v1"] {
+            let engine = physical(base, "one");
+            assert_ne!(engine.name("a", None), engine.name("b", None), "{base}");
+            assert_eq!(engine.name("a", None), engine.name("a", None), "{base}");
+        }
     }
 
     #[test]

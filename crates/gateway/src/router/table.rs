@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
-use leastbusy_balance::{Condition, Fleet, Group, Lease, Limits, Member, Outcome, Pick, Refusal, Weight};
+use leastbusy_balance::{
+    Condition, DeploymentIndex, Fleet, Group, Lease, Limits, Member, Outcome, Pick, Refusal, Weight,
+};
 
 use super::deployment::{Deployment, NotUsable, Place};
 use super::observer::Observer;
@@ -13,6 +15,7 @@ use super::physical::{Counts, Physical};
 use super::rules;
 use crate::config::{self, Config, Fallbacks, Hedge, Retries};
 use crate::likeness;
+use crate::shared::DeploymentName;
 use crate::upstream::Origin;
 use crate::wildcard::Pattern;
 
@@ -207,6 +210,11 @@ impl Table {
         &self.fleet
     }
 
+    /// What instances call the deployments, when this one runs on `host`.
+    pub fn names(&self, host: &str) -> impl Iterator<Item = (DeploymentIndex, DeploymentName)> {
+        self.counts.names(host)
+    }
+
     /// The moment from which the fleet's times are counted.
     #[must_use]
     pub fn start(&self) -> Instant {
@@ -222,6 +230,12 @@ impl Table {
     #[must_use]
     pub fn condition(&self, deployment: &Deployment) -> Condition {
         self.fleet.condition(deployment.counted_as, self.since_start(Instant::now()))
+    }
+
+    /// Requests in flight on a deployment through all instances, as the others told last.
+    #[must_use]
+    pub fn in_flight_total(&self, deployment: &Deployment) -> u32 {
+        self.fleet.in_flight_total(deployment.counted_as)
     }
 
     pub(super) fn reliability(&self) -> &Reliability {
@@ -282,7 +296,7 @@ impl<'a> Builder<'a> {
             .or_else(|| simulated.cloned())
             .ok_or_else(|| NotUsable(format!("the simulated engine of `{id}` is not running")))?;
         let physical = Physical::new(entry, &api_base, &address.model, address.provider.paths);
-        let counted_as = self.counts.of(&physical);
+        let counted_as = self.counts.of(&physical, entry.api_key_variable.as_deref());
         let origin = self.origin(&api_base)?;
         let (provider, model) = (address.provider, address.model);
         let place = Place { provider, model, api_base, origin, counted_as, physical };

@@ -18,10 +18,10 @@
 mod client_io;
 mod engines;
 mod head_timer;
+mod sharing;
 mod signals;
 mod worker;
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -37,6 +37,7 @@ use self::worker::Worker;
 use crate::config::{Config, Finding, Runtime};
 use crate::front::Door;
 use crate::router::{NotUsable, Observer, Router, Table};
+use crate::shared::{NotShared, Sharing};
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
 
@@ -98,6 +99,9 @@ pub enum StartError {
     /// A thread or a runtime could not be made.
     #[error("cannot start: {0}")]
     Io(#[from] io::Error),
+    /// Counts cannot be shared as the configuration says.
+    #[error(transparent)]
+    NotShared(#[from] NotShared),
 }
 
 /// A gateway that runs. Dropping it stops it without grace; [`Running::stop`] lets open answers end.
@@ -107,6 +111,7 @@ pub struct Running {
     table: Arc<Table>,
     stop: watch::Sender<Phase>,
     workers: Vec<JoinHandle<()>>,
+    sharing: Option<Sharing>,
     _engines: Engines,
 }
 
@@ -147,7 +152,13 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
     let address = listeners[0].local_addr()?;
 
     let engines = Engines::start(config)?;
-    let (table, metrics) = tables(config, engines.base_urls(), options.observers)?;
+    let mut table = Table::new(config, engines.base_urls())?;
+    let sharing = sharing::start(config.shared_state.as_ref(), &mut table, address)?;
+    let status = sharing.as_ref().map(|sharing| Arc::clone(sharing.status()));
+    let metrics = Arc::new(Metrics::new(&table, status.clone()));
+    table.observe(Arc::clone(&metrics) as Arc<dyn Observer>);
+    options.observers.into_iter().for_each(|observer| table.observe(observer));
+    let table = Arc::new(table);
     let (stop, phase) = watch::channel(Phase::Serving);
     let connections = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
     let worker = || {
@@ -155,6 +166,7 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
         let door = Door::new(
             router,
             Arc::clone(&metrics),
+            status.clone(),
             options.access_log.clone(),
             Arc::clone(&settings),
             !options.host.is_loopback(),
@@ -171,19 +183,7 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
         .enumerate()
         .map(|(at, listener)| worker().spawn(listener, at, workers))
         .collect::<io::Result<_>>()?;
-    Ok(Running { address, table, stop, workers, _engines: engines })
-}
-
-fn tables(
-    config: &Config,
-    simulated: &HashMap<usize, String>,
-    observers: Vec<Arc<dyn Observer>>,
-) -> Result<(Arc<Table>, Arc<Metrics>), StartError> {
-    let mut table = Table::new(config, simulated)?;
-    let metrics = Arc::new(Metrics::new(&table));
-    table.observe(Arc::clone(&metrics) as Arc<dyn Observer>);
-    observers.into_iter().for_each(|observer| table.observe(observer));
-    Ok((Arc::new(table), metrics))
+    Ok(Running { address, table, stop, workers, sharing, _engines: engines })
 }
 
 /// One listener for each worker; the kernel spreads connections over them.
@@ -236,9 +236,14 @@ impl Running {
     pub async fn stop(mut self) {
         let _ = self.stop.send(Phase::Draining);
         let workers = std::mem::take(&mut self.workers);
+        let sharing = self.sharing.take();
         let _ = tokio::task::spawn_blocking(move || {
             for worker in workers {
                 let _ = worker.join();
+            }
+            // What is in flight is told to the others until nothing is.
+            if let Some(sharing) = sharing {
+                sharing.stop();
             }
         })
         .await;

@@ -1,8 +1,163 @@
 //! What several gateways know together, kept in Redis.
+//!
+//! Each instance overwrites one expiring key with what it has in flight and reads the others', on a thread of its own; a
+//! request never waits for that. What is told goes to the heart ([`Fleet::see`]), which weighs it against its age.
+//! Rests and returns of deployments are noted beside it, with deadlines in the server's time.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the task that exchanges counts is what drives this, and it is not here yet")
-)]
-
+mod blob;
+mod exchange;
+mod keys;
+mod marks;
+mod name;
+mod nudge;
+mod scripts;
+mod status;
 pub(crate) mod store;
+mod task;
+mod wire;
+
+use std::io;
+use std::sync::{Arc, mpsc};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use leastbusy_balance::{DeploymentIndex, Fleet, InstanceId};
+use tokio::sync::watch;
+
+use self::blob::Names;
+use self::exchange::Exchange;
+use self::keys::Keys;
+pub use self::name::DeploymentName;
+pub use self::nudge::Nudge;
+use self::scripts::Scripts;
+pub use self::status::{Count, Instance, Snapshot, Status};
+use self::store::target::{Login, Node, RedisTls, Target, Topology};
+use self::store::{Store, StoreError};
+use self::task::Task;
+use crate::config::{self, SharedState};
+
+/// Sharing that goes on until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Sharing {
+    status: Arc<Status>,
+    nudge: Arc<Nudge>,
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Why nothing can be shared.
+#[derive(Debug, thiserror::Error)]
+pub enum NotShared {
+    /// What the settings ask for can never work.
+    #[error("shared state: {0}")]
+    Settings(String),
+    /// Redis does not answer, and `shared_state.required` says that it must.
+    #[error(
+        "shared state: {0}\nRedis is at {1}; without `shared_state.required: true` the gateway would start and go by its own counts"
+    )]
+    Unreachable(String, String),
+    /// A thread or a runtime could not be made.
+    #[error("shared state: cannot start: {0}")]
+    Io(#[from] io::Error),
+}
+
+impl Sharing {
+    /// Begins to share a fleet's counts with the other instances of the namespace.
+    ///
+    /// `start` is the moment from which the fleet's times are counted, `names` are those of its deployments, and `place` is
+    /// where this instance listens, for people.
+    ///
+    /// # Errors
+    ///
+    /// [`NotShared`] where it can never work, and where Redis is required and does not answer now.
+    pub fn start(
+        settings: &SharedState,
+        (fleet, start): (Arc<Fleet>, Instant),
+        names: impl IntoIterator<Item = (DeploymentIndex, DeploymentName)>,
+        place: String,
+    ) -> Result<Self, NotShared> {
+        let keys = Keys::new(&settings.namespace);
+        let store =
+            Store::new(target(settings, &keys)).map_err(|error| NotShared::Settings(error.to_string()))?;
+        let me = InstanceId(u128::from(fastrand::u64(..)) << 64 | u128::from(fastrand::u64(..)));
+        let status = Arc::new(Status::new(settings, name::written(me), place.clone()));
+        let nudge = Arc::new(Nudge::new());
+        let (stop, stopped) = watch::channel(false);
+        let task = Task {
+            me,
+            store,
+            exchange: Exchange::new(me, place, Arc::new(settings.clone()), Names::new(names)),
+            keys,
+            scripts: Scripts::new(),
+            fleet,
+            start,
+            status: Arc::clone(&status),
+            nudge: Arc::clone(&nudge),
+            next_cpu: Some(Instant::now()),
+        };
+        let (first, met) = mpsc::sync_channel(1);
+        let thread = Some(task.spawn(stopped, first)?);
+        let sharing = Self { status, nudge, stop, thread };
+        if settings.required {
+            // Both time limits of the first exchange lie within this wait.
+            let met: Result<(), StoreError> =
+                met.recv().map_err(|_| NotShared::Io(io::Error::other("its thread has ended")))?;
+            met.map_err(|error| NotShared::Unreachable(error.to_string(), settings.redis.to_string()))?;
+        }
+        Ok(sharing)
+    }
+
+    /// How it goes.
+    #[must_use]
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
+    /// What is to be told of every request that begins or ends.
+    #[must_use]
+    pub fn nudge(&self) -> &Arc<Nudge> {
+        &self.nudge
+    }
+
+    /// Withdraws what was told, and returns when that is done or Redis has had its time.
+    pub fn stop(mut self) {
+        let _ = self.stop.send(true);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Sharing {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+    }
+}
+
+fn target(settings: &SharedState, keys: &Keys) -> Target {
+    let redis = &settings.redis;
+    let node = |node: &config::RedisNode| Node { host: node.host.clone(), port: node.port };
+    let nodes = |all: &[config::RedisNode]| all.iter().map(node).collect();
+    Target {
+        topology: match &redis.topology {
+            config::Topology::Standalone(one) => Topology::Standalone(node(one)),
+            config::Topology::Sentinel { nodes: all, service, username, password } => Topology::Sentinel {
+                nodes: nodes(all),
+                service: service.clone(),
+                login: Login { username: username.clone(), password: password.clone() },
+            },
+            config::Topology::Cluster { nodes: all } => Topology::Cluster { nodes: nodes(all) },
+        },
+        login: Login { username: redis.username.clone(), password: redis.password.clone() },
+        database: u32::try_from(redis.database).unwrap_or(0),
+        tls: redis.tls.as_ref().map(|tls| RedisTls {
+            ca_file: tls.ca_file.clone(),
+            cert_file: tls.cert_file.clone(),
+            key_file: tls.key_file.clone(),
+            insecure: tls.insecure,
+        }),
+        connect_timeout: settings.connect_timeout,
+        response_timeout: settings.response_timeout,
+        key: keys.version(),
+    }
+}

@@ -90,6 +90,7 @@ impl Store {
     }
 
     /// Runs one script; as [`Store::run`] with a batch of it alone.
+    #[cfg_attr(not(test), expect(dead_code, reason = "strict mode is what asks one script at a time"))]
     pub(crate) async fn eval(
         &mut self,
         script: &Script,
@@ -103,6 +104,7 @@ impl Store {
     }
 
     /// Whether a connection is open that has answered, or has just been opened.
+    #[cfg_attr(not(test), expect(dead_code, reason = "strict mode is what asks"))]
     pub(crate) fn is_connected(&self) -> bool {
         self.link.is_some()
     }

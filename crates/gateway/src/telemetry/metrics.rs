@@ -7,7 +7,7 @@ use std::time::Instant;
 use leastbusy_balance::{DeploymentIndex, Fleet, Outcome, Standing};
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
-use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
@@ -15,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::openai::endpoint::{ENDPOINTS, EndpointIndex};
 use crate::router::{AttemptEnd, AttemptReason, AttemptStart, Observer, Table};
+use crate::shared::{Count, Status};
 use crate::upstream::Origin;
 
 /// Upper bounds in seconds, from a proxy's own overhead to the length of a long answer.
@@ -84,9 +85,9 @@ struct DeploymentMetrics {
 }
 
 impl Metrics {
-    /// Metrics for everything that `table` leads to.
+    /// Metrics for everything that `table` leads to, and for how its counts are shared if they are.
     #[must_use]
-    pub fn new(table: &Table) -> Self {
+    pub fn new(table: &Table, sharing: Option<Arc<Status>>) -> Self {
         let mut registry = Registry::with_prefix("leastbusy");
         let picks = Family::<DeploymentLabels, Counter>::default();
         registry.register("picks", "Leases taken, one for each attempt", picks.clone());
@@ -120,6 +121,9 @@ impl Metrics {
         let requests = Family::<RequestLabels, Counter>::default();
         registry.register("requests", "Answers to clients, by endpoint and status class", requests.clone());
         registry.register_collector(Box::new(Live::of(table)));
+        if let Some(status) = sharing {
+            registry.register_collector(Box::new(Shared(status)));
+        }
 
         let groups = table
             .groups()
@@ -263,6 +267,12 @@ impl Collector for Live {
         for (labels, condition) in &conditions {
             ConstGauge::new(i64::from(condition.in_flight)).encode(in_flight.encode_family(*labels)?)?;
         }
+        let help = "Live leases of all instances, as the others told last";
+        let mut fleet = encoder.encode_descriptor("fleet_in_flight", help, None, kind)?;
+        for (labels, counted_as) in &self.deployments {
+            let in_flight = i64::from(self.fleet.in_flight_total(*counted_as));
+            ConstGauge::new(in_flight).encode(fleet.encode_family(labels)?)?;
+        }
         let help = "1 for the state that a deployment is in";
         let mut states = encoder.encode_descriptor("deployment_state", help, None, kind)?;
         for (DeploymentLabels { model_group, deployment }, condition) in &conditions {
@@ -284,5 +294,47 @@ impl Collector for Live {
             ConstGauge::new(open).encode(connections.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+/// How counts are shared, read off at each scrape.
+#[derive(Debug)]
+struct Shared(Arc<Status>);
+
+impl Collector for Shared {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
+        let snapshot = self.0.snapshot();
+        let mut gauge = |name: &str, help: &str, unit: Option<&Unit>, value: f64| {
+            let gauge = ConstGauge::new(value);
+            gauge.encode(encoder.encode_descriptor(name, help, unit, gauge.metric_type())?)
+        };
+        let help = "1 while Redis answers, 0 while each instance goes by its own counts";
+        gauge("shared_state_up", help, None, if self.0.is_connected() { 1.0 } else { 0.0 })?;
+        let help = "Instances that are alive, this one included";
+        gauge("shared_state_instances", help, None, 1.0 + snapshot.others.len() as f64)?;
+        let seconds = Some(&Unit::Seconds);
+        let oldest = snapshot.others.iter().map(|other| other.age).max().unwrap_or_default();
+        let help = "Time since the instance that was silent longest told something new";
+        gauge("shared_state_oldest", help, seconds, oldest.as_secs_f64())?;
+        gauge(
+            "shared_state_interval",
+            "Time between two exchanges",
+            seconds,
+            snapshot.interval.as_secs_f64(),
+        )?;
+
+        let mut counter = |name: &str, help: &str, unit: Option<&Unit>, value: f64| {
+            let counter = ConstCounter::new(value);
+            counter.encode(encoder.encode_descriptor(name, help, unit, counter.metric_type())?)
+        };
+        let count = |what| self.0.count(what) as f64;
+        counter("shared_state_exchanges", "Exchanges with Redis", None, count(Count::Exchanges))?;
+        counter("shared_state_failures", "Exchanges that failed", None, count(Count::Failures))?;
+        counter("shared_state_commands", "Commands sent to Redis", None, count(Count::Commands))?;
+        counter("shared_state_connections", "Connections opened to Redis", None, count(Count::Connections))?;
+        let help = "Time that exchanges took, together";
+        counter("shared_state_exchange", help, seconds, count(Count::Microseconds) / 1e6)?;
+        let help = "CPU that Redis has used for all its clients since it started";
+        counter("shared_state_redis_cpu", help, seconds, count(Count::RedisMicroseconds) / 1e6)
     }
 }

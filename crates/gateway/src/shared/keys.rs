@@ -1,0 +1,37 @@
+//! The keys of a namespace.
+
+use leastbusy_balance::InstanceId;
+
+use super::name;
+
+/// The keys of a namespace. Their common hash tag puts them into one slot of a Cluster, so that one round trip reaches all.
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+impl Keys {
+    pub(super) fn new(namespace: &str) -> Self {
+        Self { prefix: format!("{{leastbusy:{namespace}}}") }
+    }
+
+    /// What an instance tells.
+    pub(super) fn instance(&self, id: InstanceId) -> String {
+        format!("{}:i:{}", self.prefix, name::written(id))
+    }
+
+    /// Sorted set of instances by when they were heard of last, in the server's time.
+    pub(super) fn members(&self) -> String {
+        format!("{}:m", self.prefix)
+    }
+
+    /// Hash of rests and returns, by deployment.
+    pub(super) fn marks(&self) -> String {
+        format!("{}:marks", self.prefix)
+    }
+
+    /// Number that changes with the members and the marks.
+    pub(super) fn version(&self) -> String {
+        format!("{}:v", self.prefix)
+    }
+}

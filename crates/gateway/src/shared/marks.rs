@@ -1,0 +1,111 @@
+//! Rests and returns of deployments, as they stand in Redis: JSON, with deadlines in the server's time.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use leastbusy_balance::{DeploymentIndex, InstanceId, Learned, Outcome, Rest};
+use serde::Deserialize;
+
+use super::blob::Names;
+use super::name::{self, DeploymentName};
+
+/// All marks at one moment.
+#[derive(Debug, Default)]
+pub(super) struct ReadMarks {
+    /// Milliseconds of the server's time.
+    pub(super) server_ms: f64,
+    /// Each deployment's, as it stands there.
+    pub(super) written: Vec<(String, Vec<u8>)>,
+}
+
+/// What is noted of a deployment; the scripts in `lua/` write it.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct Mark {
+    /// Rises with every change, so that each is taken in once.
+    #[serde(rename = "n")]
+    number: u64,
+    /// Who made the last change.
+    by: String,
+    #[serde(flatten)]
+    phase: Phase,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(tag = "phase", rename_all = "lowercase")]
+enum Phase {
+    Resting {
+        /// Milliseconds of the server's time.
+        until: f64,
+        reason: Option<String>,
+        status: Option<u16>,
+        #[serde(default)]
+        relapses: u32,
+    },
+    Returning {
+        /// Hexadecimal.
+        ramp: String,
+        /// Milliseconds of the server's time.
+        since: f64,
+    },
+}
+
+/// The marks that have been taken in.
+#[derive(Debug, Default)]
+pub(super) struct Marks {
+    taken: HashMap<DeploymentName, u64>,
+}
+
+impl Marks {
+    /// What is new in marks that were read `now`.
+    pub(super) fn news(
+        &mut self,
+        ReadMarks { server_ms, written }: &ReadMarks,
+        now: Duration,
+        me: InstanceId,
+        names: &Names,
+    ) -> Vec<(DeploymentIndex, Learned)> {
+        let me = name::written(me);
+        let mut news = Vec::new();
+        for (field, json) in written {
+            let Some(deployment_name) = DeploymentName::read(field) else { continue };
+            let Ok(mark) = serde_json::from_slice::<Mark>(json) else { continue };
+            let Some(deployment) = names.deployment(deployment_name) else { continue };
+            let known = self.taken.insert(deployment_name, mark.number);
+            if known.is_some_and(|known| mark.number <= known) || mark.by == me {
+                continue;
+            }
+            if let Some(learned) = mark.phase.learned(*server_ms, now) {
+                news.push((deployment, learned));
+            }
+        }
+        news
+    }
+
+    /// Forgets what was taken in: the server may have lost it, and would count from the beginning.
+    pub(super) fn forget(&mut self) {
+        self.taken.clear();
+    }
+}
+
+impl Phase {
+    fn learned(&self, server_ms: f64, now: Duration) -> Option<Learned> {
+        match self {
+            Self::Resting { until, reason, status, relapses } => Some(Learned::Rests(Rest {
+                until: now + milliseconds(until - server_ms),
+                reason: reason.as_deref().and_then(Outcome::named),
+                status: *status,
+                relapses: *relapses,
+            })),
+            Self::Returning { ramp, since } => Some(Learned::Returns {
+                ramp: u64::from_str_radix(ramp, 16).ok()?,
+                since: now.saturating_sub(milliseconds(server_ms - since)),
+            }),
+        }
+    }
+}
+
+/// A time that has passed is none; one that no setting can ask for is cut, so that a broken mark rests nobody for ever.
+fn milliseconds(number: f64) -> Duration {
+    const DAY: f64 = 86_400_000.0;
+    Duration::from_secs_f64(number.clamp(0.0, 30.0 * DAY) / 1000.0)
+}
