@@ -116,3 +116,27 @@ async fn sentinels_lead_to_the_new_master() {
     assert_eq!(information(&all.servers[1], "replication", "role").await.as_deref(), Some("master"));
     exchanges(&mut store, "x").await.unwrap();
 }
+
+#[tokio::test]
+async fn a_master_of_long_ago_is_not_taken_for_the_master() {
+    let (named, other) = (Server::start().await, Server::start().await);
+    let file = format!("sentinel monitor {SERVICE} 127.0.0.1 {} 2\n", named.port());
+    // On its own it can replace nobody, so that it goes on naming the one it was told.
+    let sentinel = Server::in_folder(&["sentinel.conf", "--sentinel"], |folder| {
+        std::fs::write(folder.join("sentinel.conf"), &file).unwrap();
+    })
+    .await;
+    let topology = Topology::Sentinel {
+        nodes: vec![node(sentinel.port())],
+        service: SERVICE.to_owned(),
+        login: Login::default(),
+    };
+    let mut store = Store::new(target(topology)).unwrap();
+    exchanges(&mut store, "v").await.unwrap();
+    named.replicates(&other).await;
+    assert!(["read_only", "disconnected"].contains(&fails(&mut store).await.0));
+    let (kind, took, text) = fails(&mut store).await;
+    eprintln!("{took:?}: {text}");
+    assert_eq!(kind, "read_only");
+    assert_eq!(store.counters().connections, 1, "it is found out before anything is sent");
+}
