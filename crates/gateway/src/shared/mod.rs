@@ -31,10 +31,9 @@ pub use self::name::DeploymentName;
 pub use self::nudge::Nudge;
 use self::scripts::Scripts;
 pub use self::status::{Count, Instance, Snapshot, Status};
-use self::store::target::{Login, Node, RedisTls, Target, Topology};
-use self::store::{Store, StoreError};
+use self::store::{Store, StoreError, Target};
 use self::task::Task;
-use crate::config::{self, SharedState};
+use crate::config::SharedState;
 
 /// Sharing that goes on until it is stopped or dropped.
 #[derive(Debug)]
@@ -77,8 +76,8 @@ impl Sharing {
         place: String,
     ) -> Result<Self, NotShared> {
         let keys = Keys::new(&settings.namespace);
-        let store =
-            Store::new(target(settings, &keys)).map_err(|error| NotShared::Settings(error.to_string()))?;
+        let store = Store::new(Target::new(settings, keys.version()))
+            .map_err(|error| NotShared::Settings(error.to_string()))?;
         let me = InstanceId(u128::from(fastrand::u64(..)) << 64 | u128::from(fastrand::u64(..)));
         let status = Arc::new(Status::new(settings, name::written(me), place.clone()));
         let nudge = Arc::new(Nudge::new());
@@ -131,33 +130,5 @@ impl Sharing {
 impl Drop for Sharing {
     fn drop(&mut self) {
         let _ = self.stop.send(true);
-    }
-}
-
-fn target(settings: &SharedState, keys: &Keys) -> Target {
-    let redis = &settings.redis;
-    let node = |node: &config::RedisNode| Node { host: node.host.clone(), port: node.port };
-    let nodes = |all: &[config::RedisNode]| all.iter().map(node).collect();
-    Target {
-        topology: match &redis.topology {
-            config::Topology::Standalone(one) => Topology::Standalone(node(one)),
-            config::Topology::Sentinel { nodes: all, service, username, password } => Topology::Sentinel {
-                nodes: nodes(all),
-                service: service.clone(),
-                login: Login { username: username.clone(), password: password.clone() },
-            },
-            config::Topology::Cluster { nodes: all } => Topology::Cluster { nodes: nodes(all) },
-        },
-        login: Login { username: redis.username.clone(), password: redis.password.clone() },
-        database: u32::try_from(redis.database).unwrap_or(0),
-        tls: redis.tls.as_ref().map(|tls| RedisTls {
-            ca_file: tls.ca_file.clone(),
-            cert_file: tls.cert_file.clone(),
-            key_file: tls.key_file.clone(),
-            insecure: tls.insecure,
-        }),
-        connect_timeout: settings.connect_timeout,
-        response_timeout: settings.response_timeout,
-        key: keys.version(),
     }
 }

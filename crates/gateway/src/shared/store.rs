@@ -13,7 +13,7 @@ mod error;
 mod find;
 mod link;
 pub(crate) mod reply;
-pub(crate) mod target;
+mod target;
 mod tls;
 
 #[cfg(test)]
@@ -24,10 +24,10 @@ use tokio::time::timeout;
 
 pub(crate) use batch::{Batch, Script};
 pub(crate) use error::{StoreError, TimedOut};
+pub(crate) use target::Target;
 
 use find::Finder;
 use link::Link;
-use target::Target;
 
 /// The way to Redis: at most one connection, opened when there is something to say.
 #[derive(Debug)]

@@ -9,8 +9,9 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
+use crate::config::RedisNode;
+
 use super::error::StoreError;
-use super::target::Node;
 
 /// A stream of bytes in both directions.
 pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -18,7 +19,10 @@ pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// Connects to a node. It waits as long as the system does: whoever calls sets a time.
-pub(super) async fn dial(node: &Node, tls: Option<Arc<ClientConfig>>) -> Result<Box<dyn Stream>, StoreError> {
+pub(super) async fn dial(
+    node: &RedisNode,
+    tls: Option<Arc<ClientConfig>>,
+) -> Result<Box<dyn Stream>, StoreError> {
     let failed = |source| StoreError::Connect { node: node.clone(), source };
     let plain = TcpStream::connect((node.host.as_str(), node.port)).await.map_err(failed)?;
     // A batch is one write, which must not wait for the acknowledgement of the one before.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::ServerError;
 
-use super::target::Node;
+use crate::config::RedisNode;
 
 /// What took too long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,9 +27,9 @@ pub(crate) enum StoreError {
     #[error("no address of a Redis node is set: name at least one")]
     NoNode,
     #[error("cannot connect to Redis at {node}: {source}")]
-    Connect { node: Node, source: io::Error },
+    Connect { node: RedisNode, source: io::Error },
     #[error("no TLS with Redis at {node}: {source}; is this its TLS port, and who signed its certificate?")]
-    Handshake { node: Node, source: io::Error },
+    Handshake { node: RedisNode, source: io::Error },
     #[error("{}", timeout_text(*what, *after))]
     Timeout { what: TimedOut, after: Duration },
     #[error(
@@ -43,7 +43,7 @@ pub(crate) enum StoreError {
     #[error("Redis forbids this user what we need ({0}): extend its ACL")]
     Forbidden(String),
     #[error("Redis refused database {database} ({code}): a Cluster has only database 0")]
-    Database { database: u32, code: String },
+    Database { database: i64, code: String },
     #[error(
         "Redis is a replica and takes no writes ({0}): a new master is looked for with the next connection"
     )]
@@ -67,8 +67,8 @@ pub(crate) enum StoreError {
 fn timeout_text(what: TimedOut, after: Duration) -> String {
     match what {
         TimedOut::Connect => format!(
-            "no Redis was reached within {after:?}: check its address, the firewall and whether it speaks TLS, or raise the \
-             connect timeout"
+            "no Redis was reached within {after:?}: check its address, the firewall and whether it speaks TLS, or raise \
+             shared_state.connect_timeout"
         ),
         TimedOut::Response => {
             format!("Redis did not answer within {after:?}: it is frozen, overloaded or cut off")

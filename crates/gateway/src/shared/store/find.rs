@@ -11,11 +11,13 @@ use rustls::ClientConfig;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
+use crate::config::{RedisNode, Topology};
+
 use super::dial::dial;
 use super::error::{StoreError, TimedOut};
 use super::link::Link;
 use super::reply;
-use super::target::{Login, Node, Target, Topology};
+use super::target::{Login, Target};
 use super::tls;
 
 /// Redirections that are followed. From any node that knows its Cluster it is one; during a failover it may be two.
@@ -27,7 +29,7 @@ const COMPANY_AFTER: Duration = Duration::from_millis(50);
 /// Knows how to find the master.
 #[derive(Debug)]
 pub(super) struct Finder {
-    nodes: Vec<Node>,
+    nodes: Vec<RedisNode>,
     way: Arc<Way>,
 }
 
@@ -36,7 +38,7 @@ pub(super) struct Finder {
 struct Way {
     lead: Lead,
     login: Login,
-    database: u32,
+    database: i64,
     tls: Option<Arc<ClientConfig>>,
 }
 
@@ -53,18 +55,21 @@ enum Lead {
 
 impl Finder {
     pub(super) fn new(target: &Target) -> Result<Self, StoreError> {
-        let (nodes, lead) = match &target.topology {
-            Topology::Standalone(node) => (vec![node.clone()], Lead::Itself),
-            Topology::Sentinel { nodes, service, login } => {
-                (nodes.clone(), Lead::Sentinel { service: service.clone(), login: login.clone() })
-            }
-            Topology::Cluster { nodes } => (nodes.clone(), Lead::Cluster { key: target.key.clone() }),
-        };
+        let redis = &target.redis;
+        let nodes = redis.nodes().to_vec();
         if nodes.is_empty() {
             return Err(StoreError::NoNode);
         }
-        let tls = target.tls.as_ref().map(tls::client_config).transpose()?;
-        let way = Way { lead, login: target.login.clone(), database: target.database, tls };
+        let lead = match &redis.topology {
+            Topology::Standalone(_) => Lead::Itself,
+            Topology::Sentinel { service, username, password, .. } => {
+                Lead::Sentinel { service: service.clone(), login: Login::new(username, password) }
+            }
+            Topology::Cluster { .. } => Lead::Cluster { key: target.key.clone() },
+        };
+        let tls = redis.tls.as_ref().map(tls::client_config).transpose()?;
+        let login = Login::new(&redis.username, &redis.password);
+        let way = Way { lead, login, database: redis.database, tls };
         Ok(Self { nodes, way: Arc::new(way) })
     }
 
@@ -102,7 +107,7 @@ impl Finder {
 }
 
 impl Way {
-    async fn follow(&self, node: Node) -> Result<Link, StoreError> {
+    async fn follow(&self, node: RedisNode) -> Result<Link, StoreError> {
         match &self.lead {
             Lead::Itself => self.open(&node).await,
             Lead::Sentinel { service, login } => self.ask_sentinel(&node, service, login).await,
@@ -110,11 +115,11 @@ impl Way {
         }
     }
 
-    async fn open(&self, node: &Node) -> Result<Link, StoreError> {
+    async fn open(&self, node: &RedisNode) -> Result<Link, StoreError> {
         Link::open(dial(node, self.tls.clone()).await?, &self.login, self.database).await
     }
 
-    async fn ask_sentinel(&self, node: &Node, service: &str, login: &Login) -> Result<Link, StoreError> {
+    async fn ask_sentinel(&self, node: &RedisNode, service: &str, login: &Login) -> Result<Link, StoreError> {
         let mut sentinel = Link::open(dial(node, self.tls.clone()).await?, login, 0).await?;
         let mut question = redis::cmd("SENTINEL");
         question.arg("GET-MASTER-ADDR-BY-NAME").arg(service);
@@ -136,7 +141,7 @@ impl Way {
         }
     }
 
-    async fn follow_slot(&self, mut node: Node, key: &str) -> Result<Link, StoreError> {
+    async fn follow_slot(&self, mut node: RedisNode, key: &str) -> Result<Link, StoreError> {
         let mut question = redis::cmd("EXISTS");
         question.arg(key);
         for _ in 0..=REDIRECTIONS_MAX {
@@ -158,15 +163,15 @@ impl Way {
 }
 
 /// A Sentinel's answer: host and port.
-fn named(answer: Value) -> Result<Node, StoreError> {
+fn named(answer: Value) -> Result<RedisNode, StoreError> {
     let [host, port] = <[Value; 2]>::try_from(reply::list(answer)?)
         .map_err(|_| StoreError::Protocol("host and port of a master"))?;
     let port = reply::text(port)?.parse().map_err(|_| StoreError::Protocol("a port"))?;
-    Ok(Node { host: reply::text(host)?, port })
+    Ok(RedisNode { host: reply::text(host)?, port })
 }
 
 /// Where `MOVED slot host:port` leads; without a host it is another port of the node that says so.
-fn redirection(moved: &ServerError, from: &Node) -> Option<Node> {
+fn redirection(moved: &ServerError, from: &RedisNode) -> Option<RedisNode> {
     let (_slot, address) = moved.details()?.split_once(' ')?;
     let (host, port) = address.rsplit_once(':')?;
     let host = match host {
@@ -175,5 +180,5 @@ fn redirection(moved: &ServerError, from: &Node) -> Option<Node> {
         "?" => return None,
         host => host.to_owned(),
     };
-    Some(Node { host, port: port.parse().ok()? })
+    Some(RedisNode { host, port: port.parse().ok()? })
 }

@@ -31,7 +31,7 @@ impl Link {
     pub(super) async fn open(
         stream: Box<dyn Stream>,
         login: &Login,
-        database: u32,
+        database: i64,
     ) -> Result<Self, StoreError> {
         // Nothing for the library to say first: with a pipeline of our own each refusal keeps its code.
         let silent = RedisConnectionInfo::default().set_skip_set_lib_name();
@@ -47,7 +47,7 @@ impl Link {
         Ok(link)
     }
 
-    async fn log_in(&mut self, login: &Login, database: u32) -> Result<(), StoreError> {
+    async fn log_in(&mut self, login: &Login, database: i64) -> Result<(), StoreError> {
         let mut pipeline = Pipeline::new();
         if let Some(password) = &login.password {
             let auth = pipeline.cmd("AUTH");

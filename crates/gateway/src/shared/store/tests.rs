@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use redis::Value;
 
-use super::target::{Login, Node, RedisTls, Topology};
+use crate::config::{Redis, RedisNode, SharedState, Topology};
+
 use super::*;
 use redis_kit::Server;
 
@@ -29,24 +30,18 @@ const SLACK: Duration = Duration::from_millis(400);
 const KEY: &str = "{leastbusy:test}:a";
 const OTHER: &str = "{leastbusy:test}:b";
 
-fn node(port: u16) -> Node {
-    Node { host: "127.0.0.1".to_owned(), port }
+fn node(port: u16) -> RedisNode {
+    RedisNode::new("127.0.0.1", port)
 }
 
-fn nodes(servers: &[Server]) -> Vec<Node> {
+fn nodes(servers: &[Server]) -> Vec<RedisNode> {
     servers.iter().map(|server| node(server.port())).collect()
 }
 
 fn target(topology: Topology) -> Target {
-    Target {
-        topology,
-        login: Login::default(),
-        database: 0,
-        tls: None,
-        connect_timeout: PATIENCE,
-        response_timeout: PATIENCE,
-        key: KEY.to_owned(),
-    }
+    let mut settings = SharedState::through(Redis::new(topology));
+    (settings.connect_timeout, settings.response_timeout) = (PATIENCE, PATIENCE);
+    Target::new(&settings, KEY)
 }
 
 fn store_at(port: u16) -> Store {

@@ -9,10 +9,10 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
+use crate::config::RedisTls;
 use crate::roots;
 
 use super::error::StoreError;
-use super::target::RedisTls;
 
 /// The client configuration that all connections of a store share.
 pub(super) fn client_config(tls: &RedisTls) -> Result<Arc<ClientConfig>, StoreError> {

@@ -1,6 +1,6 @@
 //! Passwords, users, databases and TLS.
 
-use crate::config::Secret;
+use crate::config::{RedisTls, Secret};
 
 use super::redis_kit::{Certificates, free_port};
 use super::*;
@@ -9,21 +9,20 @@ fn secret(password: &str) -> Option<Secret> {
     Some(Secret::new(password))
 }
 
-fn store_with(port: u16, change: impl FnOnce(&mut Target)) -> Store {
+fn store_with(port: u16, change: impl FnOnce(&mut Redis)) -> Store {
     let mut target = target(Topology::Standalone(node(port)));
-    change(&mut target);
+    change(&mut target.redis);
     Store::new(target).unwrap()
 }
 
 #[tokio::test]
 async fn a_password_must_be_the_right_one() {
     let server = Server::with(&["--requirepass", "open-sesame"]).await;
-    let right = Login { username: None, password: secret("open-sesame") };
-    exchanges(&mut store_with(server.port(), |target| target.login = right.clone()), "v").await.unwrap();
+    let right = secret("open-sesame");
+    exchanges(&mut store_with(server.port(), |redis| redis.password = right.clone()), "v").await.unwrap();
 
-    let wrong = Login { username: None, password: secret("open-barley") };
-    for login in [wrong, Login::default()] {
-        let mut store = store_with(server.port(), |target| target.login = login);
+    for password in [secret("open-barley"), None] {
+        let mut store = store_with(server.port(), |redis| redis.password = password);
         let (kind, took, text) = fails(&mut store).await;
         eprintln!("{took:?}: {text}");
         assert_eq!(kind, "authentication");
@@ -33,15 +32,14 @@ async fn a_password_must_be_the_right_one() {
         assert_eq!(store.counters().connections, 0);
     }
     let open = Server::start().await;
-    let (kind, _, text) = fails(&mut store_with(open.port(), |target| target.login = right)).await;
+    let (kind, _, text) = fails(&mut store_with(open.port(), |redis| redis.password = right)).await;
     assert_eq!(kind, "authentication", "a password for a server without one: {text}");
 }
 
 #[tokio::test]
 async fn a_server_with_too_many_clients_is_not_taken_for_one_that_refuses_the_password() {
     let server = Server::with(&["--requirepass", "pw", "--maxclients", "1"]).await;
-    let login = Login { username: None, password: secret("pw") };
-    let mut stores = [(); 2].map(|()| store_with(server.port(), |target| target.login = login.clone()));
+    let mut stores = [(); 2].map(|()| store_with(server.port(), |redis| redis.password = secret("pw")));
     // The server may not have noticed yet that the connection of this test's scenery is gone.
     recovers(&mut stores[0]).await;
     let (kind, _, text) = fails(&mut stores[1]).await;
@@ -54,10 +52,10 @@ async fn a_user_has_its_own_keys_and_a_database_its_own_values() {
     let server = Server::start().await;
     let acl = "ACL SETUSER gateway on >pw ~{leastbusy:test}:* +set +mget +select +exists";
     server.command(&acl.split(' ').collect::<Vec<_>>()).await;
-    let login = Login { username: Some("gateway".to_owned()), password: secret("pw") };
-    let mut store = store_with(server.port(), |target| {
-        target.login = login.clone();
-        target.database = 3;
+    let mut store = store_with(server.port(), |redis| {
+        redis.username = Some("gateway".to_owned());
+        redis.password = secret("pw");
+        redis.database = 3;
     });
     exchanges(&mut store, "v").await.unwrap();
     assert_eq!(server.command(&["EXISTS", KEY]).await, Value::Int(0));
@@ -66,7 +64,7 @@ async fn a_user_has_its_own_keys_and_a_database_its_own_values() {
     let error = store.run(&batch).await.unwrap_err();
     assert_eq!(error.kind(), "forbidden", "{error}");
 
-    let mut store = store_with(server.port(), |target| target.database = 99);
+    let mut store = store_with(server.port(), |redis| redis.database = 99);
     assert_eq!(fails(&mut store).await.0, "database");
 }
 
@@ -81,7 +79,7 @@ async fn tls_trusts_only_whom_it_is_told_to() {
     let server = Server::with(&with(&open, "no")).await;
     let _strict = Server::with(&with(&closed, "yes")).await;
     let (open, closed) = (open.parse().unwrap(), closed.parse().unwrap());
-    let store = |port, tls| store_with(port, |target| target.tls = Some(tls));
+    let store = |port, tls| store_with(port, |redis| redis.tls = Some(tls));
 
     let ours = RedisTls { ca_file: Some(certificates.authority()), ..RedisTls::default() };
     let mut trusting = store(open, ours.clone());
@@ -110,11 +108,9 @@ async fn tls_trusts_only_whom_it_is_told_to() {
     assert!(["tls", "disconnected"].contains(&kind), "{text}");
 
     // Redis waits for the end of what looks like a line, unless there is one among the random bytes of the handshake.
-    let mut store = store_with(server.port(), |target| {
-        target.tls = Some(ours);
-        target.connect_timeout = CONNECT;
-    });
-    let (kind, _, text) = fails(&mut store).await;
+    let mut no_tls = impatient(Topology::Standalone(node(server.port())));
+    no_tls.redis.tls = Some(ours);
+    let (kind, _, text) = fails(&mut Store::new(no_tls).unwrap()).await;
     assert!(["connect_timeout", "tls"].contains(&kind), "TLS to a port without it: {text}");
     let (kind, _, text) = fails(&mut store_at(open)).await;
     assert!(["disconnected", "protocol"].contains(&kind), "no TLS to a port with it: {text}");
@@ -125,7 +121,7 @@ fn what_can_never_work_is_told_at_once() {
     let certificates = Certificates::new();
     let refused = |tls: RedisTls| {
         let mut target = target(Topology::Standalone(node(1)));
-        target.tls = Some(tls);
+        target.redis.tls = Some(tls);
         let error = Store::new(target).unwrap_err();
         assert_eq!(error.kind(), "tls", "{error}");
         error.to_string()

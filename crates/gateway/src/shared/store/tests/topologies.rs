@@ -40,7 +40,8 @@ async fn sentinels_outlive_a_frozen_master() {
     let target = impatient(Topology::Sentinel {
         nodes: nodes(&all.sentinels),
         service: SERVICE.to_owned(),
-        login: Login::default(),
+        username: None,
+        password: None,
     });
     outlives_a_freeze(&target, &all.servers, 0).await;
 }
@@ -90,7 +91,7 @@ async fn sentinels_lead_to_the_new_master() {
     let mut all = Sentinels::start().await;
     eprintln!("a Sentinel trio began in {:?}", began.elapsed());
     let topology = |nodes, service: &str| {
-        impatient(Topology::Sentinel { nodes, service: service.to_owned(), login: Login::default() })
+        impatient(Topology::Sentinel { nodes, service: service.to_owned(), username: None, password: None })
     };
     let sentinels = nodes(&all.sentinels);
     let mut store = Store::new(topology(sentinels.clone(), SERVICE)).unwrap();
@@ -129,7 +130,8 @@ async fn a_master_of_long_ago_is_not_taken_for_the_master() {
     let topology = Topology::Sentinel {
         nodes: vec![node(sentinel.port())],
         service: SERVICE.to_owned(),
-        login: Login::default(),
+        username: None,
+        password: None,
     };
     let mut store = Store::new(target(topology)).unwrap();
     exchanges(&mut store, "v").await.unwrap();
