@@ -57,6 +57,8 @@ impl Task {
                 }
                 self.leave().await;
             });
+            // A name that is being looked up is not waited for.
+            runtime.shutdown_background();
         })
     }
 
