@@ -40,6 +40,8 @@ pub struct Roster {
     own: InstanceId,
     lease: Duration,
     instances: BTreeMap<InstanceId, Entry>,
+    /// The last number of each that is gone, and when it told last: what it told before may still be about.
+    fences: BTreeMap<InstanceId, (u64, Duration)>,
 }
 
 #[derive(Debug)]
@@ -63,30 +65,39 @@ pub struct Known {
     pub in_flight: u64,
 }
 
+/// A telling that comes this long after its instance's lease is taken for news: names of all who ever were would
+/// only grow.
+const FENCED: Duration = Duration::from_secs(3600);
+
 impl Roster {
     /// Nobody yet. `own` is this instance; what another one told counts for a `lease` after it was told.
     #[must_use]
     pub fn new(own: InstanceId, lease: Duration) -> Self {
-        Self { own, lease, instances: BTreeMap::new() }
+        Self { own, lease, instances: BTreeMap::new(), fences: BTreeMap::new() }
     }
 
     /// Whether what an instance told under this number is news. Numbers rise with each telling of a run: a lower one
-    /// comes from before, such as from a replica that lagged behind.
+    /// comes from before, such as from a replica that lagged behind, even if the instance has gone since.
     #[must_use]
     pub fn is_news(&self, id: InstanceId, number: u64) -> bool {
-        id != self.own && self.instances.get(&id).is_none_or(|entry| entry.number < number)
+        let known = self.instances.get(&id).map(|entry| entry.number);
+        let known = known.or_else(|| self.fences.get(&id).map(|(number, _)| *number));
+        id != self.own && known.is_none_or(|known| known < number)
     }
 
     /// Notes what an instance told under this number; without news nothing changes. `interval` is how often it tells.
     pub fn heard(&mut self, id: InstanceId, number: u64, interval: Duration, told: Vec<Told>, now: Duration) {
         if self.is_news(id, number) {
+            self.fences.remove(&id);
             self.instances.insert(id, Entry { number, changed: now, interval, told });
         }
     }
 
-    /// Forgets an instance that has left, or whose lease has run out elsewhere.
+    /// Forgets what an instance told that has left, or whose lease has run out elsewhere. A later telling brings it back.
     pub fn gone(&mut self, id: InstanceId) {
-        self.instances.remove(&id);
+        if let Some(Entry { number, changed, .. }) = self.instances.remove(&id) {
+            self.fences.insert(id, (number, changed));
+        }
     }
 
     /// The names of the other instances, in their order.
@@ -105,7 +116,11 @@ impl Roster {
 
     /// What the others' tellings add up to now. Whoever has told nothing new for a lease is forgotten.
     pub fn view(&mut self, now: Duration) -> View {
-        self.instances.retain(|_, entry| now.saturating_sub(entry.changed) < self.lease);
+        let ran_out = |entry: &Entry| self.lease <= now.saturating_sub(entry.changed);
+        let gone: Vec<_> =
+            self.instances.iter().filter(|(_, entry)| ran_out(entry)).map(|(id, _)| *id).collect();
+        gone.into_iter().for_each(|id| self.gone(id));
+        self.fences.retain(|_, (_, last)| now.saturating_sub(*last) < self.lease + FENCED);
         let mut ages = 0.0;
         let mut sums: BTreeMap<DeploymentIndex, Sum> = BTreeMap::new();
         for entry in self.instances.values() {
@@ -149,3 +164,6 @@ impl Sum {
         Seen { deployment, in_flight: self.in_flight, age, arrivals: self.arrivals, answers: self.answers }
     }
 }
+
+#[cfg(test)]
+mod tests;
