@@ -404,11 +404,11 @@ impl Core {
     fn load_of_peers(&self, books: &mut Books, now: Duration) -> f64 {
         let (mut busy, mut weight) = (0.0, 0.0);
         for member in &self.members {
-            let in_flight =
-                books.seat(member.deployment).in_flight + books.others_in_flight(member.deployment);
+            let own = books.seat(member.deployment).in_flight;
+            let in_flight = f64::from(own) + f64::from(books.others_in_flight(member.deployment));
             let health = books.health(member.deployment);
             if health.availability(now) == Availability::Open && !health.is_ramping() {
-                busy += f64::from(in_flight);
+                busy += in_flight;
                 weight += member.weight.get();
             }
         }

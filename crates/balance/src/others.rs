@@ -20,7 +20,7 @@ pub struct Told {
     pub deployment: DeploymentIndex,
     /// Requests that the instance has in flight there.
     pub in_flight: u32,
-    /// Requests a second that it sent there lately.
+    /// Requests a second that it sent there lately; what is not a number from 0 up counts as 0.
     pub arrivals: f64,
     /// What it saw of the answers.
     pub answers: Answers,
@@ -37,7 +37,7 @@ pub struct View {
     pub others: u32,
     /// Other instances whose names come before this one's, so that all can share out places without a word.
     pub rank: u32,
-    /// What they told of the deployments, added up.
+    /// What they told of the deployments, added up; each deployment once, in the order they were added to the fleet.
     pub deployments: Vec<Seen>,
 }
 
@@ -92,6 +92,9 @@ impl Fleet {
     /// Without others a pick goes by what happened here alone.
     pub fn see(&self, mut view: View, now: Duration) {
         let mut books = self.lock();
+        if view.others == 0 {
+            view.deployments.clear();
+        }
         let mut seen = view.deployments.iter_mut().peekable();
         for (at, health) in books.all_health().iter_mut().enumerate() {
             let of_this = seen.next_if(|seen| seen.deployment.0 as usize == at);
@@ -143,6 +146,6 @@ impl Fleet {
     #[must_use]
     pub fn in_flight_total(&self, deployment: DeploymentIndex) -> u32 {
         let books = self.lock();
-        books.seat(deployment).in_flight + books.others_in_flight(deployment)
+        books.seat(deployment).in_flight.saturating_add(books.others_in_flight(deployment))
     }
 }

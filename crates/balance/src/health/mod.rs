@@ -194,7 +194,7 @@ impl Health {
     /// Answers of the last ten seconds through all instances: those that show it works, and all that show anything.
     fn sums(&mut self, now: Duration) -> (u64, u64) {
         let (well, all) = self.answers.sums(now);
-        (well + self.elsewhere.well, all + self.elsewhere.all)
+        (well.saturating_add(self.elsewhere.well), all.saturating_add(self.elsewhere.all))
     }
 
     pub(crate) fn is_ramping(&self) -> bool {
@@ -418,7 +418,7 @@ impl Health {
 
     fn is_failing(&mut self, now: Duration) -> bool {
         let (well, all) = self.sums(now);
-        FAILURES_IN_A_ROW <= self.failures_in_a_row || (SAMPLES_MIN <= all && well * 2 < all)
+        FAILURES_IN_A_ROW <= self.failures_in_a_row || (SAMPLES_MIN <= all && well < all.saturating_sub(well))
     }
 
     /// How long it rests; `None` where a setting says that it does not.

@@ -85,7 +85,8 @@ impl Ramp {
             begun: known.begun.max(others.begun),
         };
         self.cap += f64::from(self.others.successes - known.successes);
-        for _ in known.failures..self.others.failures {
+        // Whatever number was told: no cap is left that could be halved more often.
+        for _ in 0..(self.others.failures - known.failures).min(u32::BITS) {
             self.set_back(now);
         }
     }

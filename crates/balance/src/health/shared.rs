@@ -37,7 +37,7 @@ pub struct Rest {
 /// What an instance tells of a deployment's answers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answers {
-    /// Answers of the last ten seconds that showed it works.
+    /// Answers of the last ten seconds that showed it works; what is more than `all` does not count.
     pub well: u64,
     /// All answers of the last ten seconds that showed anything.
     pub all: u64,
@@ -56,8 +56,8 @@ impl Answers {
 
     /// Adds what another instance tells.
     pub(crate) fn add(&mut self, other: &Self) {
-        self.well += other.well;
-        self.all += other.all;
+        self.well = self.well.saturating_add(other.well);
+        self.all = self.all.saturating_add(other.all);
         for (counter, count) in &other.failures {
             match self.failures.iter_mut().find(|(known, _)| known == counter) {
                 Some((_, known)) => *known = known.saturating_add(*count),
@@ -223,7 +223,8 @@ impl Health {
         {
             ramp.heard(*counts, now);
         }
-        self.elsewhere = answers;
+        // More good answers than answers would make a deployment look better than one that never failed.
+        self.elsewhere = Answers { well: answers.well.min(answers.all), ..answers };
     }
 
     /// Another instance rests it.

@@ -155,7 +155,7 @@ impl Sum {
     fn add(&mut self, told: &Told, age: f64) {
         self.in_flight = self.in_flight.saturating_add(told.in_flight);
         self.ages += f64::from(told.in_flight) * age;
-        self.arrivals += told.arrivals;
+        self.arrivals += told.arrivals.max(0.0);
         self.answers.add(&told.answers);
     }
 

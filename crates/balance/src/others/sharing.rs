@@ -50,19 +50,22 @@ pub(crate) struct Others {
 /// lags behind a burst for minutes would.
 const RATE_MEMORY: f64 = 3.0;
 
+/// More requests a second are not believed, so that no telling makes a sum infinite.
+const ARRIVALS_MAX: f64 = 1e9;
+
 impl Sharing {
     pub(crate) fn picked(&mut self, deployment: DeploymentIndex) {
         let at = deployment.0 as usize;
         if self.outgoing.len() <= at {
             self.outgoing.resize(at + 1, Outgoing::default());
         }
-        self.outgoing[at].picks += 1;
+        self.outgoing[at].picks = self.outgoing[at].picks.saturating_add(1);
     }
 
     pub(super) fn tell(&mut self, in_flight: &[u32], answers: &mut [Answers], now: Duration) -> Vec<Told> {
         self.outgoing.resize(in_flight.len(), Outgoing::default());
         let passed = now.saturating_sub(self.told_at).as_secs_f64();
-        self.told_at = now;
+        self.told_at = self.told_at.max(now);
         // Nothing is learned from no time.
         let part = 1.0 - (-passed / RATE_MEMORY).exp();
         let mut told = Vec::new();
@@ -96,8 +99,9 @@ impl Sharing {
             if self.others.len() <= at {
                 self.others.resize(at + 1, Others::default());
             }
-            self.others[at] =
-                Others { in_flight: seen.in_flight, age: seen.age.as_secs_f64(), arrivals: seen.arrivals };
+            // `max` makes 0 of what is no number.
+            let arrivals = seen.arrivals.max(0.0).min(ARRIVALS_MAX);
+            self.others[at] = Others { in_flight: seen.in_flight, age: seen.age.as_secs_f64(), arrivals };
         }
         self.view = (0 < view.others).then_some(view);
     }
@@ -116,3 +120,6 @@ impl Sharing {
         self.outgoing.get(deployment.0 as usize).map_or(0.0, |one| one.rate)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,5 +16,6 @@ mod properties;
 mod recovery;
 mod threads;
 mod ties;
+mod views;
 mod walk_cooling;
 mod walk_rules;
