@@ -1,12 +1,14 @@
 //! What the heart promises, proved from outside: by enumeration, by properties, by threads, by chance.
 
 mod choices;
+mod instances;
 mod model;
 mod request;
 mod virtual_load;
 
 mod candidates;
 mod every_capacity;
+mod every_exchange;
 mod every_history;
 mod every_request;
 mod every_trouble;
