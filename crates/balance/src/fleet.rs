@@ -39,6 +39,8 @@ pub(crate) struct Books {
     groups: Vec<GroupBook>,
     /// Where other instances send requests to the same deployments.
     sharing: Option<Box<Sharing>>,
+    /// Whether instances give each other the right to probe.
+    probes_guarded: bool,
 }
 
 /// What every pick looks at.
@@ -79,8 +81,9 @@ impl Fleet {
         self.add(false, Health::joining(now))
     }
 
-    fn add(&self, calm: bool, health: Health) -> DeploymentIndex {
+    fn add(&self, calm: bool, mut health: Health) -> DeploymentIndex {
         let mut books = self.lock();
+        health.guard_probes(books.probes_guarded);
         let index = DeploymentIndex::at(books.seats.len());
         books.seats.push(Seat { in_flight: 0, calm });
         books.health.push(health);
@@ -186,6 +189,12 @@ impl Books {
     /// The health of every deployment, in the order they were added.
     pub(crate) fn all_health(&mut self) -> &mut [Health] {
         &mut self.health
+    }
+
+    /// Whether every probe needs a right, those of deployments to come included.
+    pub(crate) fn guard_probes(&mut self, guarded: bool) {
+        self.probes_guarded = guarded;
+        self.health.iter_mut().for_each(|health| health.guard_probes(guarded));
     }
 
     /// Requests in flight on a deployment through other instances, as they told last.

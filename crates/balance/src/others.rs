@@ -115,10 +115,10 @@ impl Fleet {
         self.lock().all_health().iter_mut().for_each(|health| health.repeat_news(now));
     }
 
-    /// Whether a deployment that has rested is probed only by leave of the other instances
+    /// Whether a deployment that has rested, one that is added later included, is probed only by leave of the other instances
     /// ([`News::AsksToProbe`], [`Learned::MayProbe`]); without it each probes for itself.
     pub fn guard_probes(&self, guarded: bool) {
-        self.lock().all_health().iter_mut().for_each(|health| health.guard_probes(guarded));
+        self.lock().guard_probes(guarded);
     }
 
     /// Takes in what another instance has made known.

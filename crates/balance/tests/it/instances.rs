@@ -69,7 +69,8 @@ impl Instance {
     pub(crate) fn pick(&self, on: Option<usize>, now: Duration) -> Option<Lease> {
         let all = self.deployments.iter().copied();
         let tried: Vec<_> = all.filter(|one| on.is_some_and(|on| *one != self.deployments[on])).collect();
-        self.group.pick(&Pick { tried: &tried, now: self.clock(now), ..Pick::default() }).ok()
+        let dice = now.as_millis() as u64;
+        self.group.pick(&Pick { tried: &tried, dice, now: self.clock(now), ..Pick::default() }).ok()
     }
 
     pub(crate) fn message(&mut self, now: Duration) -> Message {

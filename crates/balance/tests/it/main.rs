@@ -1,6 +1,7 @@
 //! What the heart promises, proved from outside: by enumeration, by properties, by threads, by chance.
 
 mod choices;
+mod crowd;
 mod instances;
 mod model;
 mod request;
@@ -10,6 +11,7 @@ mod candidates;
 mod every_capacity;
 mod every_exchange;
 mod every_history;
+mod every_probe;
 mod every_request;
 mod every_trouble;
 mod every_walk;
