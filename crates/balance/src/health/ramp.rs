@@ -26,7 +26,7 @@ pub(super) struct Ramp {
     others: RampCounts,
     /// Answers that had begun when it was set back last.
     begun_before: u32,
-    /// How the last eight requests ended, the newest lowest: 1 for a failure.
+    /// How the last eight requests of all instances ended, the newest lowest: 1 for a failure.
     recent: u8,
 }
 
@@ -84,9 +84,13 @@ impl Ramp {
             failures: known.failures.max(others.failures),
             begun: known.begun.max(others.begun),
         };
-        self.cap += f64::from(self.others.successes - known.successes);
+        let successes = self.others.successes - known.successes;
+        self.cap += f64::from(successes);
+        // In which order they ended is not told: the failures count as the latest.
+        self.recent = self.recent.checked_shl(successes).unwrap_or(0);
         // Whatever number was told: no cap is left that could be halved more often.
         for _ in 0..(self.others.failures - known.failures).min(u32::BITS) {
+            self.recent = (self.recent << 1) | 1;
             self.set_back(now);
         }
     }

@@ -17,6 +17,7 @@ mod every_trouble;
 mod every_walk;
 mod health;
 mod properties;
+mod ramps;
 mod recovery;
 mod threads;
 mod ties;
