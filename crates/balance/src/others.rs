@@ -59,18 +59,21 @@ pub struct Seen {
 /// What another instance has made known of a deployment's health.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Learned {
-    /// It rests. A rest that is known here to last longer does.
+    /// It rests. A rest that is known here to last longer does; one that is over means that it is yet to be probed,
+    /// unless it has come back here since or serves.
     Rests(Rest),
-    /// This instance, and no other, may probe it until this moment.
+    /// This instance, and no other, may probe it.
     MayProbe {
-        /// The moment.
+        /// The moment until which a request may be picked for it. A probe is waited for two seconds: whoever grants the
+        /// right keeps it from the others for so much longer.
         until: Duration,
     },
-    /// It comes back, by the ramp of this name.
+    /// It comes back, by the ramp of this name. This instance takes part in it unless it knows of a later rest, has
+    /// taken part before, goes by a ramp that began earlier, or has the deployment serve already.
     Returns {
         /// The ramp's name.
         ramp: u64,
-        /// When it began, as far as can be told here.
+        /// When it began, as far as can be told here: to within a second.
         since: Duration,
     },
 }
@@ -130,7 +133,7 @@ impl Fleet {
         let mut books = self.lock();
         let health = books.health(deployment);
         match learned {
-            Learned::Rests(rest) => health.rests_elsewhere(rest),
+            Learned::Rests(rest) => health.rests_elsewhere(rest, now),
             Learned::MayProbe { until } => health.may_probe(*until),
             Learned::Returns { ramp, since } => health.returns_elsewhere(*ramp, *since, now),
         }

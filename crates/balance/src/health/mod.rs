@@ -49,8 +49,10 @@ pub(crate) struct Health {
     /// What other instances saw of its answers.
     elsewhere: Answers,
     probe_right: ProbeRight,
-    /// The ramp that it came back by last.
-    last_ramp: Option<u64>,
+    /// The ramp that it came back by last, and when that began.
+    returned: Option<(u64, Duration)>,
+    /// When it was last found ill, as far as is known here: a return that is older is from before that.
+    rested_at: Duration,
     /// What the others do not know yet.
     news: Option<News>,
 }
@@ -145,7 +147,8 @@ impl Default for Health {
             cause: None,
             elsewhere: Answers::default(),
             probe_right: ProbeRight::default(),
-            last_ramp: None,
+            returned: None,
+            rested_at: Duration::ZERO,
             news: None,
         }
     }
@@ -260,7 +263,7 @@ impl Health {
 
     /// Gives it more from request to request, or everything at once.
     fn begin(&mut self, ramp: Ramp, ramps: bool) {
-        self.last_ramp = Some(ramp.id());
+        self.returned = Some((ramp.id(), ramp.since()));
         if ramps {
             self.state = State::Ramping(ramp);
         } else {
@@ -370,6 +373,7 @@ impl Health {
         };
         until = known.map_or(until, |known| until.max(known));
         self.state = State::Resting(until);
+        self.rested_at = report.now;
         self.cause = Some(Cause { outcome: report.outcome, status: report.status });
         self.log.clear();
         self.tells_rest();

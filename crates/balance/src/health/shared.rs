@@ -194,11 +194,11 @@ impl Health {
 
     /// Has what the others are to know told to them once more. A rest that is over is no news: they may know better.
     pub(crate) fn repeat_news(&mut self, now: Duration) {
-        self.news = match &self.state {
-            State::Resting(until) if now < *until => self.resting().map(News::Rests),
-            State::Ramping(ramp) => Some(News::Returns { ramp: ramp.id(), since: ramp.since() }),
-            State::Open | State::Resting(_) | State::Probing(_) => None,
-        };
+        match &self.state {
+            State::Resting(until) if now < *until => self.tells_rest(),
+            State::Ramping(ramp) => self.news = Some(News::Returns { ramp: ramp.id(), since: ramp.since() }),
+            State::Open | State::Resting(_) | State::Probing(_) => {}
+        }
     }
 
     /// What this instance has seen of its answers.
@@ -227,30 +227,67 @@ impl Health {
         self.elsewhere = Answers { well: answers.well.min(answers.all), ..answers };
     }
 
-    /// Another instance rests it.
-    pub(crate) fn rests_elsewhere(&mut self, rest: &Rest) {
+    /// Another instance rests it, or did so until a while ago.
+    pub(crate) fn rests_elsewhere(&mut self, rest: &Rest, now: Duration) {
+        if rest.until <= now && self.knows_better(rest.until, now) {
+            return;
+        }
         let until = match self.state {
             State::Resting(known) => known.max(rest.until),
             State::Open | State::Probing(_) | State::Ramping(_) => rest.until,
         };
         self.state = State::Resting(until);
+        // Its probe is picked when it is over, however late this is heard.
+        self.rested_at = self.rested_at.max(rest.until.min(now));
         self.relapses = self.relapses.max(rest.relapses);
         if let Some(outcome) = rest.reason {
             self.cause = Some(Cause { outcome, status: rest.status });
         }
         self.log.clear();
+        // What was to be told is from before.
+        self.news = self.news.filter(|news| matches!(news, News::Rests(_)));
+    }
+
+    /// Whether a rest that was over at `until` tells nothing new: it is being probed here, came back or serves.
+    fn knows_better(&mut self, until: Duration, now: Duration) -> bool {
+        let is_probed = matches!(self.state, State::Probing(_));
+        is_probed || self.returned.is_some_and(|(_, since)| until <= since) || self.serves(now)
+    }
+
+    /// Whether it takes its full share, and has shown here that it can.
+    fn serves(&mut self, now: Duration) -> bool {
+        let (well, _) = self.answers.sums(now);
+        matches!(self.state, State::Open) && 0 < well
     }
 
     /// Another instance's probe was answered well.
     // Where `ramp_time` is zero the ramp is over when its places are asked for first.
     pub(crate) fn returns_elsewhere(&mut self, id: u64, since: Duration, now: Duration) {
-        if self.last_ramp == Some(id) {
+        let is_known = self.returned.is_some_and(|(known, _)| known == id);
+        if is_known || since < self.rested_at {
+            return;
+        }
+        let joins = match (&self.state, self.returned) {
+            (State::Ramping(_), Some(known)) => begins_first((id, since), known),
+            // An instance that is late to learn of a return must not take a deployment from those that it serves.
+            _ => !self.serves(now),
+        };
+        if !joins {
             return;
         }
         self.forget_answers();
         self.probed_at = now;
+        self.news = None;
         self.begin(Ramp::joined(id, since), true);
     }
+}
+
+/// Ramps that begin within this time may have begun in either order: clocks are compared through the others'.
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// Whether one of two ramps, each with its name and beginning, is the one that all instances go by.
+fn begins_first((id, since): (u64, Duration), (known, known_since): (u64, Duration)) -> bool {
+    if since.abs_diff(known_since) <= TOGETHER { id < known } else { since < known_since }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod request;
 mod virtual_load;
 
 mod candidates;
+mod elsewhere;
 mod every_capacity;
 mod every_exchange;
 mod every_history;

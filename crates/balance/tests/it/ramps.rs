@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leastbusy_balance::{
-    Answers, HealthRules, Lease, News, Outcome, RampCounts, Rest, Seen, Standing, View,
+    Answers, HealthRules, Lease, News, Outcome, Pick, RampCounts, Rest, Seen, Standing, View,
 };
 
 use crate::crowd::Crowd;
@@ -164,6 +164,76 @@ fn one_that_has_ended_the_ramp_does_not_begin_it_again() {
         // Nor when it has been idle for so long that it does not know how it answers.
         crowd.later(30.0);
     }
+}
+
+#[test]
+fn probes_that_succeed_together_begin_one_ramp() {
+    for order in [[0, 1, 2], [2, 1, 0], [1, 2, 0]] {
+        let mut crowd = Crowd::of(3, 2, &HealthRules::default());
+        crowd.answers(0, 0, Outcome::RateLimited { retry_after: None });
+        crowd.exchange();
+        crowd.later(5.0);
+        // Without a guard each probes for itself, a little after one another.
+        for at in order {
+            let now = crowd.instances[at].clock(crowd.now);
+            let (all, on) = (&crowd.instances[at].deployments, crowd.instances[at].deployments[0]);
+            let tried: Vec<_> = all.iter().copied().filter(|one| *one != on).collect();
+            let dice = 100 + at as u64;
+            let pick = Pick { tried: &tried, dice, now, ..Pick::default() };
+            let mut probe = crowd.instances[at].group.pick(&pick).expect("it has rested");
+            probe.answered(now);
+            crowd.later(0.004);
+        }
+        crowd.exchange();
+        let ramps: Vec<_> = (0..3).map(|at| ramp_of(&crowd, at).0).collect();
+        assert_eq!(ramps, [100; 3], "in order {order:?}");
+    }
+}
+
+#[test]
+fn one_that_adds_a_deployment_late_does_not_take_it_from_those_it_serves() {
+    let crowd = Crowd::of(2, 2, &HealthRules::default());
+    crowd.serves(0, 0);
+    let since = crowd.now;
+    crowd.learn(0, 0, &News::Returns { ramp: 9, since });
+    assert_eq!(crowd.standings(0)[0], Standing::Available);
+    // In the middle of a ramp the one that began first goes on, and the later one joins it.
+    let mut crowd = returning(2);
+    let (first, _) = ramp_of(&crowd, 0);
+    (0..3).for_each(|_| all_succeed(&mut crowd));
+    crowd.later(3.0);
+    crowd.learn(0, 0, &News::Returns { ramp: first - 1, since: crowd.now });
+    assert_eq!(ramp_of(&crowd, 0).0, first);
+}
+
+#[test]
+fn an_old_return_neither_ends_a_rest_nor_restarts_a_ramp() {
+    let mut crowd = returning(2);
+    let old = News::Returns { ramp: ramp_of(&crowd, 0).0 + 1, since: crowd.now };
+    crowd.later(4.0);
+    crowd.answers(1, 0, Outcome::RateLimited { retry_after: Some(Duration::from_secs(9)) });
+    crowd.exchange();
+    assert!(crowd.rests(0).iter().all(Option::is_some));
+    (0..2).for_each(|at| crowd.learn(at, 0, &old));
+    assert!(crowd.rests(0).iter().all(Option::is_some), "{:?}", crowd.rests(0));
+    crowd.later(60.0);
+    crowd.serves(0, 0);
+    crowd.exchange();
+    let ramp = ramp_of(&crowd, 0).0;
+    (0..2).for_each(|at| crowd.learn(at, 0, &old));
+    assert_eq!([0, 1].map(|at| ramp_of(&crowd, at).0), [ramp; 2]);
+}
+
+#[test]
+fn a_return_is_told_even_if_all_is_to_be_told_again() {
+    let rules = HealthRules { ramp_time: Duration::ZERO, ..HealthRules::default() };
+    let mut crowd = Crowd::of(1, 2, &rules);
+    crowd.answers(0, 0, Outcome::RateLimited { retry_after: None });
+    crowd.news(0, 0);
+    crowd.later(5.0);
+    crowd.serves(0, 0);
+    repeat(&crowd, 0);
+    assert!(matches!(crowd.news(0, 0), Some(News::Returns { .. })));
 }
 
 #[test]
