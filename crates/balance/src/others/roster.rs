@@ -95,6 +95,10 @@ impl Roster {
 
     /// Forgets what an instance told that has left, or whose lease has run out elsewhere. A later telling brings it back.
     pub fn gone(&mut self, id: InstanceId) {
+        self.forget(id);
+    }
+
+    fn forget(&mut self, id: InstanceId) {
         if let Some(Entry { number, changed, .. }) = self.instances.remove(&id) {
             self.fences.insert(id, (number, changed));
         }
@@ -119,7 +123,7 @@ impl Roster {
         let ran_out = |entry: &Entry| self.lease <= now.saturating_sub(entry.changed);
         let gone: Vec<_> =
             self.instances.iter().filter(|(_, entry)| ran_out(entry)).map(|(id, _)| *id).collect();
-        gone.into_iter().for_each(|id| self.gone(id));
+        gone.into_iter().for_each(|id| self.forget(id));
         self.fences.retain(|_, (_, last)| now.saturating_sub(*last) < self.lease + FENCED);
         let mut ages = 0.0;
         let mut sums: BTreeMap<DeploymentIndex, Sum> = BTreeMap::new();

@@ -99,8 +99,8 @@ impl Sharing {
             if self.others.len() <= at {
                 self.others.resize(at + 1, Others::default());
             }
-            // `max` makes 0 of what is no number.
-            let arrivals = seen.arrivals.max(0.0).min(ARRIVALS_MAX);
+            // `max` makes 0 of what is no number, `clamp` alone would keep it.
+            let arrivals = seen.arrivals.max(0.0).clamp(0.0, ARRIVALS_MAX);
             self.others[at] = Others { in_flight: seen.in_flight, age: seen.age.as_secs_f64(), arrivals };
         }
         self.view = (0 < view.others).then_some(view);

@@ -89,7 +89,8 @@ impl Scene {
 
 /// The rule, worked out for one pick.
 struct Worked {
-    /// Of each member: whether it is certainly eligible, and whether it may be, as rounding goes.
+    /// Of each member: whether it is eligible with its whole share, and whether it has half of it, as rounding goes. Where
+    /// between these the rule draws its line is its own affair.
     eligible: Vec<(bool, bool)>,
     /// Own requests, with failed ones that are still held against it, for its weight.
     own: Vec<f64>,
@@ -133,15 +134,15 @@ fn work_out(scene: &Scene, places: &[Place], tried: u32, tau: f64, since: f64) -
     let least =
         candidates.iter().map(|&at| (2.0 * total(at) + 1.0) / weight(at)).fold(f64::INFINITY, f64::min);
     let weights: f64 = candidates.iter().map(|&at| weight(at)).sum();
-    let eligible = |at: usize, slack: f64| {
+    let eligible = |at: usize, part: f64, slack: f64| {
         let load = (2.0 * total(at) + 1.0) / weight(at);
-        // p >= weight / weights / 2, with p = (weight * level - 2 * total - 1) / to_spread.
+        // p >= part * weight / weights, with p = (weight * level - 2 * total - 1) / to_spread.
         candidates.contains(&at)
             && (load <= least * (1.0 + slack)
-                || 0.5 * to_spread / weights <= (level - load) * (1.0 + slack) + slack)
+                || part * to_spread / weights <= (level - load) * (1.0 + slack) + slack)
     };
     Worked {
-        eligible: (0..places.len()).map(|at| (eligible(at, -1e-6), eligible(at, 1e-6))).collect(),
+        eligible: (0..places.len()).map(|at| (eligible(at, 1.0, -1e-6), eligible(at, 0.5, 1e-6))).collect(),
         own: (0..places.len()).map(|at| busy[at] / weight(at)).collect(),
     }
 }
