@@ -10,14 +10,15 @@ pub struct Candidate {
     pub member: usize,
     /// Its level.
     pub order: i64,
-    /// Requests in flight on it, through whatever group.
+    /// Requests in flight on it, through whatever group of this instance; [`Fleet::in_flight_total`](crate::Fleet::in_flight_total)
+    /// has those of the others as well.
     pub in_flight: u32,
     /// Its share of the group's work.
     pub weight: f64,
     /// Whether it has as many requests as it can take, as was learned from its answers or while
     /// it comes back.
     pub is_full: bool,
-    /// What least busy goes by: `(in flight + 1) / weight`, or what is known of the capacities, with recent
+    /// What least busy goes by without other instances: `(in flight + 1) / weight`, or what is known of the capacities, with recent
     /// failures added in. Lower is better.
     pub load: f64,
 }

@@ -19,6 +19,10 @@
 //! and a ramp. [`Walk`] says what a request whose attempt failed may do next: try another deployment, wait, fall
 //! back to another group, or give up; a [`RetryBudget`] keeps retries from becoming the storm.
 //!
+//! Several instances of a program may send requests to the same deployments. What each tells the others
+//! ([`Fleet::tell`], [`Fleet::news`]) is carried by the caller; a [`Roster`] puts together what was heard, and with it
+//! ([`Fleet::see`], [`Fleet::learn`]) a pick goes by the requests of all, and rests, probes and ramps are the same for all.
+//!
 //! This crate reads no clock, rolls no dice, does no I/O, never logs, never awaits and has no
 //! dependencies: what it needs to know comes in as arguments.
 //!

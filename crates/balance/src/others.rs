@@ -93,6 +93,49 @@ impl Fleet {
     /// which deployments are eligible, own counts which of them is picked. They can only add to a deployment's
     /// load, never take from it. Their answers count as own ones do, and a returning deployment's places are shared with them.
     /// Without others a pick goes by what happened here alone.
+    ///
+    /// Two instances, and what a program has to carry from one to the other: on a timer, over whatever it likes. A telling
+    /// that is lost, late or comes twice does no harm; the next one is complete again.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use leastbusy_balance::{Fleet, InstanceId, Learned, Member, News, Outcome, Pick, Roster, TieBreak, Weight};
+    ///
+    /// // Both know the same two deployments, in the same order here, so that an index means the same to both.
+    /// let [ours, theirs] = [(); 2].map(|()| {
+    ///     let fleet = Fleet::new();
+    ///     let members = (0..2).map(|_| Member::new(fleet.deploy(), Weight::ONE)).collect();
+    ///     let group = fleet.group(members, TieBreak::Random);
+    ///     (fleet, group)
+    /// });
+    /// let deployments: Vec<_> = ours.1.members().iter().map(|member| member.deployment).collect();
+    /// // Each goes by a clock of its own; here they happen to agree.
+    /// let now = Duration::from_secs(60);
+    ///
+    /// // Three requests of theirs keep the first deployment busy.
+    /// let to_the_first = Pick { tried: &deployments[1..], now, ..Pick::default() };
+    /// let _busy = [(); 3].map(|()| theirs.1.pick(&to_the_first).unwrap());
+    ///
+    /// // They tell, we hear. The number rises with every telling; `interval` is the time between two.
+    /// let mut roster = Roster::new(InstanceId(1), Duration::from_secs(2));
+    /// let interval = Duration::from_millis(20);
+    /// roster.heard(InstanceId(2), 1, interval, theirs.0.tell(now), now);
+    /// ours.0.see(roster.view(now), now);
+    ///
+    /// assert_eq!((ours.0.in_flight(deployments[0]), ours.0.in_flight_total(deployments[0])), (0, 3));
+    /// let lease = ours.1.pick(&Pick { now, ..Pick::default() }).unwrap();
+    /// assert_eq!(lease.deployment(), deployments[1]);
+    ///
+    /// // It is rate limited and rests, and they are to know at once.
+    /// lease.end(Outcome::RateLimited { retry_after: None }, now);
+    /// for (deployment, news) in ours.0.news() {
+    ///     if let News::Rests(rest) = news {
+    ///         theirs.0.learn(deployment, &Learned::Rests(rest), now);
+    ///     }
+    /// }
+    /// let lease = theirs.1.pick(&Pick { now, ..Pick::default() }).unwrap();
+    /// assert_eq!(lease.deployment(), deployments[0], "although it is the busier one");
+    /// ```
     pub fn see(&self, mut view: View, now: Duration) {
         let mut books = self.lock();
         if view.others == 0 {

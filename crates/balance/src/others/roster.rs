@@ -49,7 +49,7 @@ struct Entry {
     number: u64,
     /// When `number` changed.
     changed: Duration,
-    /// How often it tells.
+    /// Time between two of its tellings.
     interval: Duration,
     told: Vec<Told>,
 }
@@ -70,7 +70,8 @@ pub struct Known {
 const FENCED: Duration = Duration::from_secs(3600);
 
 impl Roster {
-    /// Nobody yet. `own` is this instance; what another one told counts for a `lease` after it was told.
+    /// Nobody yet. `own` is this instance; what another one told counts for a `lease` after it was heard, which is at least
+    /// a few intervals, so that one late telling does not take an instance away.
     #[must_use]
     pub fn new(own: InstanceId, lease: Duration) -> Self {
         Self { own, lease, instances: BTreeMap::new(), fences: BTreeMap::new() }
@@ -85,7 +86,8 @@ impl Roster {
         id != self.own && known.is_none_or(|known| known < number)
     }
 
-    /// Notes what an instance told under this number; without news nothing changes. `interval` is how often it tells.
+    /// Notes what an instance told under this number; without news nothing changes. `interval` is the time between two of
+    /// its tellings.
     pub fn heard(&mut self, id: InstanceId, number: u64, interval: Duration, told: Vec<Told>, now: Duration) {
         if self.is_news(id, number) {
             self.fences.remove(&id);
