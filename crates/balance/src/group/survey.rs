@@ -1,0 +1,130 @@
+//! How the members of a group are at the moment of a pick, and how the others are when one has failed.
+
+use std::time::Duration;
+
+use super::{Core, Pick, Unavailable};
+use crate::candidate::{Candidate, Surveyed};
+use crate::fleet::{Books, DeploymentIndex};
+use crate::health::{Availability, Peers};
+use crate::load::{load, load_by_speed};
+
+impl Core {
+    /// Tells of each member that this pick may choose, and then of the others.
+    pub(crate) fn survey(
+        &self,
+        books: &mut Books,
+        pick: &Pick<'_>,
+        mut see: impl FnMut(Surveyed),
+    ) -> Unavailable {
+        let peers = self.load_of_peers(books, pick.now);
+        let crew = books.crew();
+        let mut unavailable = Unavailable::default();
+        for (index, member) in self.members.iter().enumerate() {
+            if !pick.allows_order(member.order) {
+                continue;
+            }
+            let tried = pick.was_tried(member.deployment);
+            let in_flight = books.seat(member.deployment).in_flight;
+            let health = books.health(member.deployment);
+            let calm = health.settle(pick.now);
+            let availability = health.availability(pick.now);
+            if !tried {
+                health.ask_to_probe(availability, pick.now);
+            }
+            let weight = member.weight.get();
+            let (is_full, load, busy, factor) = match availability {
+                closed @ (Availability::Closed(_) | Availability::Probed(_)) => {
+                    // Two entries may lead to one deployment.
+                    let is_known =
+                        || self.members[..index].iter().any(|before| before.deployment == member.deployment);
+                    if !pick.barred.contains(&member.deployment) && !is_known() {
+                        unavailable.resting.see(index, closed, tried);
+                    }
+                    unavailable.somebody_out |= tried;
+                    continue;
+                }
+                Availability::Ready => {
+                    let busy = in_flight.into();
+                    (false, self.load(index, busy, 1.0, None), busy, 1.0)
+                }
+                Availability::Open => {
+                    let places = health.places(pick.now, &member.rules, peers * weight, crew);
+                    let busy = f64::from(in_flight) + f64::from(health.phantoms());
+                    let factor = health.weight_factor(pick.now);
+                    let load = self.load(index, busy, factor, places.least());
+                    // A ramp that takes places of a known number needs no more than its part in the score: there it
+                    // gives way when nobody else has a free one. What is answered with a 429 does not.
+                    let bound = if self.capacities.is_some() { places.limit } else { places.least() };
+                    (bound.is_some_and(|bound| bound <= in_flight), load, busy, factor)
+                }
+            };
+            books.set_calm(member.deployment, calm);
+            unavailable.somebody_open = true;
+            if !tried {
+                let candidate =
+                    Candidate { member: index, order: member.order, in_flight, weight, is_full, load };
+                see(Surveyed { candidate, busy, share: factor * self.share(index) });
+            }
+        }
+        unavailable
+    }
+
+    /// The score of a member with so many requests, whose weight or speed counts by a factor, and which has no more
+    /// than so many places.
+    fn load(&self, index: usize, busy: f64, factor: f64, places: Option<u32>) -> f64 {
+        match &self.capacities {
+            None => load(busy, self.members[index].weight.get() * factor),
+            Some(all) => {
+                let known = all[index].places();
+                let places = places.map_or(known, |places| known.min(places.max(1)));
+                load_by_speed(busy, places.into(), all[index].speed() * factor)
+            }
+        }
+    }
+
+    /// What a member can carry relative to the others.
+    fn share(&self, index: usize) -> f64 {
+        match &self.capacities {
+            None => self.members[index].weight.get(),
+            Some(all) => f64::from(all[index].places()) * all[index].speed(),
+        }
+    }
+
+    /// Requests in flight for each unit of weight on the members that are open and not ramping, of all instances.
+    fn load_of_peers(&self, books: &mut Books, now: Duration) -> f64 {
+        let (mut busy, mut weight) = (0.0, 0.0);
+        for member in &self.members {
+            let own = books.seat(member.deployment).in_flight;
+            let in_flight = f64::from(own) + f64::from(books.others_in_flight(member.deployment));
+            let health = books.health(member.deployment);
+            if health.availability(now) == Availability::Open && !health.is_ramping() {
+                busy += in_flight;
+                weight += member.weight.get();
+            }
+        }
+        if weight == 0.0 { 0.0 } else { busy / weight }
+    }
+
+    /// How the others are, as far as it matters for resting one.
+    pub(crate) fn peers_of(&self, books: &mut Books, deployment: DeploymentIndex, now: Duration) -> Peers {
+        let (mut others, mut resting) = (0, 0);
+        for (at, member) in self.members.iter().enumerate() {
+            // Two entries may lead to one deployment.
+            let is_known = self.members[..at].iter().any(|before| before.deployment == member.deployment);
+            if member.deployment == deployment || is_known {
+                continue;
+            }
+            others += 1;
+            let is_open = match books.health(member.deployment).availability(now) {
+                Availability::Open | Availability::Ready => true,
+                Availability::Closed(_) | Availability::Probed(_) => false,
+            };
+            resting += usize::from(!is_open);
+        }
+        Peers { members: others + 1, resting }
+    }
+
+    pub(crate) fn no_peers(&self) -> Peers {
+        Peers { members: self.members.len(), resting: 0 }
+    }
+}
