@@ -259,7 +259,7 @@ fn a_ramp_that_was_told_of_any_number_of_failures_goes_on_at_once() {
         let answers = Answers { ramps: vec![(ramp, counts)], ..Answers::default() };
         let (deployment, age) = (instance.deployments[0], Duration::ZERO);
         let seen = Seen { deployment, in_flight: 0, age, arrivals: 0.0, answers };
-        let view = View { at: now, age, others: 1, rank: 0, deployments: vec![seen] };
+        let view = View { at: now, age, others: 1, deployments: vec![seen], ..View::default() };
         instance.fleet.see(view, now);
         assert_eq!(crowd.standings(0)[1], Standing::Ramping);
     }

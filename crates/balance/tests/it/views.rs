@@ -83,7 +83,7 @@ impl Scene {
             },
         });
         let deployments = deployments.collect();
-        self.fleet.see(View { at: AT, age: view_age, others, rank: 0, deployments }, AT);
+        self.fleet.see(View { at: AT, age: view_age, others, deployments, ..View::default() }, AT);
     }
 }
 
@@ -249,7 +249,7 @@ proptest! {
             answers,
         };
         let age = Duration::from_millis(view_age.into());
-        scene.fleet.see(View { at: AT, age, others: instances, rank: 0, deployments: vec![seen] }, AT);
+        scene.fleet.see(View { at: AT, age, others: instances, deployments: vec![seen], ..View::default() }, AT);
         let now = AT + Duration::from_millis(since.into());
         let lease = scene.group.pick(&Pick { dice, now, ..Pick::default() }).expect("none was tried");
         prop_assert_eq!(lease.member(), 1);
