@@ -9,12 +9,20 @@ use leastbusy_balance::{Candidate, Capacity, Fleet, Group, Lease, Member, Pick, 
 use crate::clock::Moment;
 use crate::{Dice, Engine, Policy, Rules};
 
+mod exchange;
+
+pub(crate) use exchange::Board;
+use exchange::Exchange;
+
 /// One instance of the gateway.
 #[derive(Debug)]
 pub(crate) struct Gateway {
+    fleet: Arc<Fleet>,
     group: Group,
     dice: Dice,
     choice: Choice,
+    /// Where it has others to tell of its counts.
+    exchange: Option<Exchange>,
 }
 
 /// What a way of choosing remembers.
@@ -24,10 +32,19 @@ enum Choice {
     RoundRobin { credit: Vec<f64> },
     StaleFirst(Stale),
     TwoChoices,
+    OwnAndTold,
     LeastBusy,
 }
 
 impl Gateway {
+    /// The instance at `place`, which tells the others this often.
+    pub(crate) fn sharing(self, place: usize, interval: Duration) -> Self {
+        let fleet = Arc::clone(&self.fleet);
+        let exchange = Exchange::new(place, fleet, self.group.members().len(), interval);
+        Self { exchange: Some(exchange), ..self }
+    }
+
+    /// An instance alone.
     pub(crate) fn new(engines: &[Engine], rules: &Rules, policy: Policy, seed: u64) -> Self {
         let fleet = Fleet::new();
         let health = Arc::new(rules.health.clone());
@@ -48,8 +65,18 @@ impl Gateway {
                 Policy::RoundRobin => Choice::RoundRobin { credit: vec![0.0; engines.len()] },
                 Policy::StaleFirst { age } => Choice::StaleFirst(Stale::new(engines.len(), age)),
                 Policy::TwoChoices => Choice::TwoChoices,
+                Policy::OwnAndTold => Choice::OwnAndTold,
                 Policy::LeastBusy | Policy::LeastBusyBySpeed | Policy::CentralQueue => Choice::LeastBusy,
             },
+            exchange: None,
+            fleet,
+        }
+    }
+
+    /// Tells the others and hears them, if the board is there.
+    pub(crate) fn exchange(&mut self, now: Moment, board: Option<&mut Board>) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.run(board, self.group.members(), now.since_start());
         }
     }
 
@@ -60,6 +87,10 @@ impl Gateway {
             Choice::LeastBusy => self.group.pick(&pick),
             Choice::Random => self.group.pick_by(&pick, |candidates| by_weight(candidates, dice)),
             Choice::TwoChoices => self.group.pick_by(&pick, |candidates| of_two(candidates, dice)),
+            Choice::OwnAndTold => {
+                let others = self.exchange.as_ref().map_or(&[][..], |exchange| &exchange.others);
+                self.group.pick_by(&pick, |candidates| fewest(candidates, others, dice))
+            }
             Choice::RoundRobin { credit } => {
                 self.group.pick_by(&pick, |candidates| next_in_turn(candidates, credit))
             }
@@ -111,6 +142,17 @@ fn of_two(candidates: &[Candidate], dice: &mut Dice) -> usize {
     let first = below(candidates.len(), dice);
     let second = (first + 1 + below(candidates.len() - 1, dice)) % candidates.len();
     if candidates[second].load < candidates[first].load { second } else { first }
+}
+
+/// The least busy by own counts and what the others told last, whatever its age.
+fn fewest(candidates: &[Candidate], others: &[u32], dice: &mut Dice) -> usize {
+    let load = |candidate: &Candidate| {
+        let others = others.get(candidate.member).map_or(0.0, |others| f64::from(*others));
+        (f64::from(candidate.in_flight) + others + 1.0) / candidate.weight
+    };
+    let least = candidates.iter().map(load).fold(f64::INFINITY, f64::min);
+    let ties: Vec<usize> = (0..candidates.len()).filter(|place| load(&candidates[*place]) <= least).collect();
+    ties[below(ties.len(), dice)]
 }
 
 fn next_in_turn(candidates: &[Candidate], credit: &mut [f64]) -> usize {

@@ -20,6 +20,8 @@ pub enum Policy {
     },
     /// The less busy of two drawn at random.
     TwoChoices,
+    /// The least busy by own counts and by what the other instances told last, as if that were still so.
+    OwnAndTold,
     /// The least busy: the production pick.
     LeastBusy,
     /// The least busy, told how many places each deployment has and how fast they are: the production pick by
@@ -33,11 +35,12 @@ pub enum Policy {
 
 impl Policy {
     /// All of them, from the worst to the best.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Random,
         Self::RoundRobin,
         Self::StaleFirst { age: Duration::from_millis(10) },
         Self::TwoChoices,
+        Self::OwnAndTold,
         Self::LeastBusy,
         Self::LeastBusyBySpeed,
         Self::CentralQueue,
@@ -61,6 +64,7 @@ impl Policy {
             Self::RoundRobin => "round-robin",
             Self::StaleFirst { .. } => "stale-first",
             Self::TwoChoices => "two-choices",
+            Self::OwnAndTold => "own-and-told",
             Self::LeastBusy => "least-busy",
             Self::LeastBusyBySpeed => "least-busy-by-speed",
             Self::CentralQueue => "central-queue",
@@ -75,6 +79,9 @@ impl Policy {
             Self::RoundRobin => "one after the other",
             Self::StaleFirst { .. } => "the first with the lowest count 10 ms ago (LiteLLM's least-busy)",
             Self::TwoChoices => "the less busy of two at random",
+            Self::OwnAndTold => {
+                "the least busy by own counts and what other instances told last, however old"
+            }
             Self::LeastBusy => "the least busy, counted in the same step: leastbusy",
             Self::LeastBusyBySpeed => "least busy, speeds known: a free place on the fastest first",
             Self::CentralQueue => "one queue before all deployments, for which nobody chooses",

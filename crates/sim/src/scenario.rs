@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::report::Report;
 use crate::world::Run;
-use crate::{Engine, Job, Policy, Rules, Workload};
+use crate::{Engine, Instances, Job, Policy, Rules, Workload};
 
 /// A fleet, its load and its rules.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Scenario {
     pub workload: Workload,
     /// What the gateway is told.
     pub rules: Rules,
+    /// How many instances of it there are, and what they share.
+    pub instances: Instances,
     /// The share of the requests at the beginning that is not counted, because they find empty queues; 0 to 1,
     /// default 0.15.
     pub uncounted: f64,
@@ -24,7 +26,7 @@ impl Scenario {
     /// These deployments under this load, by the usual rules.
     #[must_use]
     pub fn new(engines: Vec<Engine>, workload: Workload) -> Self {
-        Self { engines, workload, rules: Rules::default(), uncounted: 0.15 }
+        Self { engines, workload, rules: Rules::default(), instances: Instances::default(), uncounted: 0.15 }
     }
 
     /// The requests of one run.
@@ -48,6 +50,7 @@ impl Scenario {
         let run = Run {
             engines: &self.engines,
             rules: &self.rules,
+            instances: &self.instances,
             policy,
             seed,
             uncounted: (self.uncounted * jobs.len() as f64) as usize,
@@ -58,8 +61,8 @@ impl Scenario {
         {
             // All its answers share one speed: there is nothing to wait for and nothing to choose. Nothing fails
             // at a bound, so no rule of the gateway's matters.
-            let (engines, rules) = (&[pooled], &Rules::default());
-            return Run { engines, rules, policy: Policy::LeastBusy, ..run }.report(jobs);
+            let (engines, rules, instances) = (&[pooled], &Rules::default(), &Instances::default());
+            return Run { engines, rules, instances, policy: Policy::LeastBusy, ..run }.report(jobs);
         }
         run.report(jobs)
     }

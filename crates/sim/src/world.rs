@@ -5,21 +5,23 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::mem;
 use std::time::Duration;
 
-use leastbusy_balance::{Ending, FailedAttempt, Lease, Limits, Outcome, Phase, Pick, Step, Walk};
+use leastbusy_balance::{Ending, Lease, Limits, Outcome, Phase, Pick, Step, Walk};
 
 use crate::clock::Moment;
 use crate::engine::machine::Machine;
 use crate::gateway::Gateway;
 use crate::rules::OneGroup;
 use crate::slab::{Key, Slab};
-use crate::{Dice, Engine, Job, Policy, Report, Rules};
+use crate::{Dice, Engine, Instances, Job, Policy, Report, Rules};
 
 mod central;
 mod event;
+mod sharing;
 mod tally;
 mod trouble;
 
 use event::{Entry, Event};
+use sharing::Sharing;
 use tally::{Answered, Tally};
 
 /// The only target of a run's requests.
@@ -32,6 +34,8 @@ pub struct Run<'a> {
     pub engines: &'a [Engine],
     /// What the gateway is told.
     pub rules: &'a Rules,
+    /// How many instances of it there are, and what they share.
+    pub instances: &'a Instances,
     /// How it chooses.
     pub policy: Policy,
     /// What its dice and the deployments' are seeded with.
@@ -58,6 +62,7 @@ impl Run<'_> {
             world.run_until(job.arrival.into());
             world.arrive(number, *job);
         }
+        world.all_have_come = true;
         world.run_until(Moment::NEVER);
         world.give_up_the_hanging();
         world.tally.report()
@@ -68,6 +73,8 @@ impl Run<'_> {
 #[derive(Debug)]
 struct Request {
     number: usize,
+    /// The instance that it came to.
+    instance: usize,
     job: Job,
     walk: Walk,
     /// Whether an attempt was made; the walk forgets those that may be made again.
@@ -78,6 +85,7 @@ struct Request {
 #[derive(Debug)]
 struct Visit {
     request: Key,
+    instance: usize,
     job: Job,
     machine: usize,
     lease: Option<Lease>,
@@ -108,7 +116,9 @@ struct World<'a> {
     visits: Slab<Visit>,
     /// Visits and events so far.
     numbers: u64,
-    gateway: Gateway,
+    gateways: Vec<Gateway>,
+    sharing: Sharing<'a>,
+    all_have_come: bool,
     directions: OneGroup<'a>,
     /// The one queue before all, under [`Policy::CentralQueue`].
     central: Option<VecDeque<Key>>,
@@ -127,15 +137,18 @@ impl<'a> World<'a> {
             requests: Slab::new(),
             visits: Slab::new(),
             numbers: 0,
-            gateway: Gateway::new(run.engines, run.rules, run.policy, seeds.roll()),
+            gateways: vec![Gateway::new(run.engines, run.rules, run.policy, seeds.roll())],
             directions: OneGroup {
                 rules: run.rules,
                 highest_order: run.engines.iter().map(|engine| engine.order).max().unwrap_or(0),
             },
             central: (run.policy == Policy::CentralQueue).then(VecDeque::new),
             dice: Dice::new(seeds.roll()),
+            sharing: Sharing::new(run.instances, &mut seeds),
+            all_have_come: false,
             tally: Tally::new(run, jobs),
         };
+        world.add_instances(run, &mut seeds);
         for (machine, engine) in run.engines.iter().enumerate() {
             for turn in engine.turns() {
                 world.at(turn, Event::Turn(machine));
@@ -186,6 +199,7 @@ impl<'a> World<'a> {
                     self.at(next, Event::SpanEnds);
                 }
             }
+            Event::Exchange(instance) => self.exchange(instance),
         }
     }
 
@@ -193,9 +207,10 @@ impl<'a> World<'a> {
         self.tally.arrived(number, &job, &self.machines);
         let rules = self.directions.rules;
         let deadline = rules.request_timeout.map_or(Duration::MAX, |time| job.arrival.saturating_add(time));
+        let instance = self.sharing.next_instance();
         let mut walk = Walk::new(GROUP, Limits { deadline, ..rules.walk });
         let first = walk.start(job.arrival);
-        let request = self.requests.add(Request { number, job, walk, was_tried: false });
+        let request = self.requests.add(Request { number, instance, job, walk, was_tried: false });
         match &mut self.central {
             Some(queue) => {
                 queue.push_back(request);
@@ -220,10 +235,11 @@ impl<'a> World<'a> {
                         even_resting: ask.force,
                         ..Pick::default()
                     };
-                    match self.gateway.pick(self.now, pick) {
+                    let gateway = &mut self.gateways[walking.instance];
+                    match gateway.pick(self.now, pick) {
                         Ok(lease) => return self.begin(request, lease),
                         Err(refusal) => {
-                            let dice = self.gateway.roll();
+                            let dice = gateway.roll();
                             step = walk.refused(refusal.into(), now, dice, &self.directions);
                         }
                     }
@@ -243,14 +259,15 @@ impl<'a> World<'a> {
         let Some(walking) = self.requests.get(request) else { return };
         let (job, machine) = (walking.job, lease.member());
         let (number, is_retry) = (walking.number, mem::replace(&mut walking.was_tried, true));
-        let at_once = lease.in_flight_at_pick();
+        let from = (request, walking.instance);
+        let at_once = self.machines[machine].open + 1;
         self.tally.begun(number, machine, self.now, at_once, is_retry);
         let rules = self.directions.rules;
         let first_token_by = rules.first_token_timeout.map(|time| self.now.after(time));
         let answer_by = rules.answer_timeout.map(|time| self.now.after(time));
         let whole_by = rules.request_timeout.map(|time| Moment::from(job.arrival).after(time));
 
-        let visit = self.add_visit(request, job, machine, Some(lease));
+        let visit = self.add_visit(from, job, machine, Some(lease));
         for (by, phase) in [(first_token_by, Phase::FirstByte), (answer_by, Phase::Total)] {
             if let Some(by) = by {
                 self.at(by, Event::Fails(visit, Outcome::Timeout(phase)));
@@ -266,10 +283,17 @@ impl<'a> World<'a> {
         }
     }
 
-    fn add_visit(&mut self, request: Key, job: Job, machine: usize, lease: Option<Lease>) -> Key {
+    fn add_visit(
+        &mut self,
+        (request, instance): (Key, usize),
+        job: Job,
+        machine: usize,
+        lease: Option<Lease>,
+    ) -> Key {
         self.machines[machine].open += 1;
         self.numbers += 1;
-        self.visits.add(Visit { request, job, machine, lease, stage: Stage::InVain, number: self.numbers })
+        let (stage, number) = (Stage::InVain, self.numbers);
+        self.visits.add(Visit { request, instance, job, machine, lease, stage, number })
     }
 
     /// A visit takes its place in a machine's line.
@@ -326,13 +350,13 @@ impl<'a> World<'a> {
             return;
         }
         let Some(visit) = at.decode.end(self.now.seconds()) else { return };
-        if let Some(Visit { request, job, lease, stage, .. }) = self.visits.take(visit) {
+        if let Some(Visit { request, instance, job, lease, stage, .. }) = self.visits.take(visit) {
             let at = &mut self.machines[machine];
             at.decode.left();
             at.give_back(&job);
             at.open -= 1;
             if let Some(mut lease) = lease {
-                self.gateway.ended(self.now, machine);
+                self.gateways[instance].ended(self.now, machine);
                 if !self.directions.rules.streams {
                     lease.answered(self.now.since_start());
                 }
@@ -348,54 +372,6 @@ impl<'a> World<'a> {
             self.serve_the_queue();
         }
         self.announce(machine);
-    }
-
-    /// An attempt fails, unless it has ended; a first token that came in time has nothing to fear from its limit.
-    fn fail(&mut self, visit: Key, ending: Ending) {
-        let outcome = ending.outcome;
-        let is_too_late = |visit: &Visit| {
-            outcome == Outcome::Timeout(Phase::FirstByte) && matches!(visit.stage, Stage::Answering { .. })
-        };
-        if self.visits.get(visit).is_none_or(|failing| is_too_late(failing)) {
-            return;
-        }
-        let Some(failed) = self.visits.take(visit) else { return };
-        let machine = failed.machine;
-        let at = &mut self.machines[machine];
-        match failed.stage {
-            Stage::InVain => {}
-            Stage::Waiting => at.stop_waiting(visit),
-            Stage::Started(_) => at.give_back(&failed.job),
-            Stage::Answering { .. } => {
-                at.give_back(&failed.job);
-                at.decode.give_up(self.now.seconds());
-            }
-        }
-        self.serve(machine);
-        self.announce(machine);
-        self.go_on(failed, ending);
-    }
-
-    /// What becomes of a request whose attempt has left its machine.
-    fn go_on(&mut self, failed: Visit, ending: Ending) {
-        let Visit { request, machine, lease, stage, .. } = failed;
-        self.machines[machine].open -= 1;
-        let Some(lease) = lease else { return };
-        let now = self.now.since_start();
-        let attempt =
-            FailedAttempt { deployment: lease.deployment(), order: lease.order(), outcome: ending.outcome };
-        self.gateway.ended(self.now, machine);
-        lease.end(ending, now);
-        let dice = self.gateway.roll();
-        let Some(walking) = self.requests.get(request) else { return };
-        if self.directions.rules.streams && matches!(stage, Stage::Answering { .. }) {
-            self.tally.failed(walking.number, self.now);
-            self.requests.take(request);
-            return;
-        }
-        let may_retry = || self.gateway.may_retry(self.now);
-        let step = walking.walk.failed(attempt, now, dice, may_retry, &self.directions);
-        self.go(request, step);
     }
 }
 

@@ -12,14 +12,14 @@ impl World<'_> {
     pub(super) fn serve_the_queue(&mut self) {
         while let Some(&request) = self.central.as_ref().and_then(VecDeque::front) {
             let Some(walking) = self.requests.get(request) else { return };
-            let (number, job) = (walking.number, walking.job);
+            let (number, job, from) = (walking.number, walking.job, (request, walking.instance));
             let Some(machine) = self.freest(&job) else { return };
             if let Some(queue) = &mut self.central {
                 queue.pop_front();
             }
             let at_once = self.machines[machine].open + 1;
             self.tally.begun(number, machine, self.now, at_once, false);
-            let visit = self.add_visit(request, job, machine, None);
+            let visit = self.add_visit(from, job, machine, None);
             self.enter(visit, machine, job);
         }
     }

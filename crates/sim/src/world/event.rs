@@ -21,6 +21,8 @@ pub(super) enum Event {
     /// A machine's trouble or speed changes.
     Turn(usize),
     SpanEnds,
+    /// An instance tells the others and hears them.
+    Exchange(usize),
 }
 
 /// Something that will happen; of two at one moment, the one that was planned first comes first.

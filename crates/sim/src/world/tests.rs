@@ -1,10 +1,11 @@
 use std::time::Duration;
 
 use super::Run;
-use crate::{Engine, Episode, Job, Policy, Report, Rules, Trouble};
+use crate::{Engine, Episode, Instances, Job, Policy, Report, Rules, Trouble};
 
 mod everybody;
 mod over_time;
+mod several;
 mod troubles;
 
 /// Seconds since the start.
@@ -35,7 +36,8 @@ fn preferred(engine: Engine) -> Engine {
 
 fn run(engines: &[Engine], rules: &Rules, jobs: &[Job]) -> Report {
     let policy = Policy::LeastBusy;
-    Run { engines, rules, policy, seed: 1, uncounted: 0, span: None }.report(jobs)
+    let instances = &Instances::default();
+    Run { engines, rules, instances, policy, seed: 1, uncounted: 0, span: None }.report(jobs)
 }
 
 /// All of them, in seconds, to the microsecond: ends are rounded up to nanoseconds.
@@ -102,7 +104,8 @@ fn jobs_without_an_engine_are_refused() {
 fn spans_without_length_are_refused() {
     let rules = Rules::default();
     let span = Some(Duration::ZERO);
-    let run = Run { engines: &[], rules: &rules, policy: Policy::LeastBusy, seed: 1, uncounted: 0, span };
+    let (policy, instances) = (Policy::LeastBusy, &Instances::default());
+    let run = Run { engines: &[], rules: &rules, instances, policy, seed: 1, uncounted: 0, span };
     let _ = run.report(&[]);
 }
 

@@ -96,6 +96,7 @@ fn every_picture_is_well_formed_and_keeps_to_its_canvas() {
             "in-flight-round-robin",
             "in-flight-stale-first",
             "in-flight-two-choices",
+            "in-flight-own-and-told",
             "in-flight-least-busy",
             "in-flight-least-busy-by-speed",
             "in-flight-central-queue",

@@ -7,7 +7,7 @@ use leastbusy_balance::{GroupRules, HealthRules, Limits, RetryBudget, WhenAllCoo
 use super::at;
 use crate::clock::Moment;
 use crate::world::World;
-use crate::{Dice, Engine, Episode, Job, Policy, Report, Rules, Run, Trouble, WarmUp};
+use crate::{Dice, Engine, Episode, Instances, Job, Policy, Report, Rules, Run, Spread, Trouble, WarmUp};
 
 const SEEDS: u64 = 400;
 const JOBS: usize = 80;
@@ -83,6 +83,18 @@ impl Chance {
         }
     }
 
+    fn instances(&mut self) -> Instances {
+        let count = 1 + self.below(3) * self.below(3);
+        let shared_every = [None, Some(at(0.02)), Some(at(1.0))][self.below(3) as usize];
+        let spread = match self.below(3) {
+            0 if 1 < count => Spread::HalfOn(1),
+            1 => Spread::Runs(0.8),
+            _ => Spread::Evenly,
+        };
+        let silences = (0..self.below(3)).map(|number| (at(f64::from(number) * 20.0), at(30.0))).collect();
+        Instances { silences, spread, ..Instances::sharing(count, shared_every) }
+    }
+
     fn jobs(&mut self) -> Vec<Job> {
         let mut arrival = Duration::ZERO;
         let job = |_| {
@@ -142,6 +154,7 @@ fn assert_nothing_is_left(run: &Run<'_>, jobs: &[Job], told: &str) {
         let open: u32 = world.machines.iter().map(|machine| machine.open).sum();
         assert_eq!(open as usize, world.visits.keys(|_| true).len(), "{told}");
     }
+    world.all_have_come = true;
     world.run_until(Moment::NEVER);
     assert!(world.events.is_empty(), "{told}");
     // Only those are left that hang on a deployment, and those that no deployment was up for.
@@ -161,11 +174,12 @@ fn every_request_is_answered_or_an_error_once_whatever_happens() {
     let (mut errors, mut retries, mut answered) = (0, 0, 0);
     for seed in 0..SEEDS {
         let mut chance = Chance(Dice::new(seed));
-        let engines: Vec<_> = (0..=chance.below(4)).map(|_| chance.engine()).collect();
-        let (rules, jobs) = (chance.rules(), chance.jobs());
+        let engines: &Vec<_> = &(0..=chance.below(4)).map(|_| chance.engine()).collect();
+        let (rules, jobs, instances) = (chance.rules(), chance.jobs(), chance.instances());
         let policy = Policy::ALL[seed as usize % Policy::ALL.len()];
         let span = Some(at(3.0));
-        let run = Run { engines: &engines, rules: &rules, policy, seed, uncounted: 0, span };
+        let (rules, instances) = (&rules, &instances);
+        let run = Run { engines, rules, instances, policy, seed, uncounted: 0, span };
         let told = format!("seed {seed}, {policy:?}");
         let report = run.report(&jobs);
         assert_adds_up(&report, engines.len(), &told);

@@ -1,7 +1,7 @@
 use leastbusy_balance::HealthRules;
 
 use super::{at, engine, job, preferred, run, seconds, troubled};
-use crate::{Engine, Job, Report, Rules, Trouble, WarmUp};
+use crate::{Engine, Instances, Job, Report, Rules, Trouble, WarmUp};
 
 fn counts(report: &Report) -> (u64, u64, Vec<u64>) {
     (report.errors, report.retries, report.served.clone())
@@ -203,8 +203,9 @@ fn a_higher_order_serves_when_the_lower_cannot() {
 fn in_the_central_queue_nothing_fails() {
     let engines = [troubled(0.5, 9.0, Trouble::Down, engine(1)), engine(1)];
     let rules = Rules { request_timeout: Some(at(1.0)), ..Rules::default() };
+    let (engines, rules, instances) = (&engines, &rules, &Instances::default());
     let policy = crate::Policy::CentralQueue;
-    let run = super::Run { engines: &engines, rules: &rules, policy, seed: 1, uncounted: 0, span: None };
+    let run = super::Run { engines, rules, instances, policy, seed: 1, uncounted: 0, span: None };
     let report = run.report(&[job(0.0, 2.0), job(0.0, 2.0), job(1.0, 2.0), job(2.0, 2.0), job(9.0, 1.0)]);
     // While one is down, the other serves alone; what was begun goes on.
     assert_eq!((report.errors, seconds(&report.waits)), (0, vec![0.0, 0.0, 0.0, 1.0, 2.0]));

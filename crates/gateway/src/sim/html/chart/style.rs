@@ -43,7 +43,7 @@ const ORANGE: RGBColor = RGBColor(0xe6, 0x9f, 0x00);
 const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
 const BLACK: RGBColor = RGBColor(0x1f, 0x23, 0x28);
 
-const STYLES: [Style; 7] = [
+const STYLES: [Style; 8] = [
     Style { colour: GREEN, dash: None, width: 28, mark: Mark::Disc },
     Style { colour: BLUE, dash: None, width: 14, mark: Mark::Ring },
     Style { colour: VERMILION, dash: Some((6, 3)), width: 18, mark: Mark::Triangle },
@@ -51,6 +51,7 @@ const STYLES: [Style; 7] = [
     Style { colour: PURPLE, dash: Some((3, 2)), width: 18, mark: Mark::Diamond },
     Style { colour: BLACK, dash: Some((2, 4)), width: 16, mark: Mark::Cross },
     Style { colour: GREEN, dash: Some((8, 4)), width: 18, mark: Mark::Ring },
+    Style { colour: BLUE, dash: Some((8, 4)), width: 18, mark: Mark::Diamond },
 ];
 
 impl Style {
@@ -65,10 +66,11 @@ impl Style {
             Policy::Random => 4,
             Policy::CentralQueue => 5,
             Policy::LeastBusyBySpeed => 6,
+            Policy::OwnAndTold => 7,
         })
     }
 
-    /// For the first, the second, ... of several; the eighth looks as the first does.
+    /// For the first, the second, ... of several; the ninth looks as the first does.
     #[must_use]
     pub fn nth(number: usize) -> Self {
         STYLES[number % STYLES.len()]
