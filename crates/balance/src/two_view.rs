@@ -17,11 +17,36 @@
 //! p = max(0, w * y - (2q + 1)) / (2 (A - 1)),   y such that the chances add up to 1
 //! ```
 //!
-//! Those whose chance is at least half of their share by weight are eligible. Among them, whoever has the fewest own
-//! requests for its weight is chosen; among equals, by `p`.
+//! Those whose chance is at least three quarters of their share by weight are eligible. Among them, whoever has the
+//! fewest own requests for its weight is chosen, by `(own + turn) / weight`; among equals, by `p`.
 //!
 //! A view without age has `A = 1`: the least busy are eligible, and the rule is least busy itself. A view that knows
 //! nothing has a large `A`: all are eligible, and own counts decide.
+//!
+//! # Turns
+//!
+//! One instance of many has few requests of its own on a deployment, often none or one, and such counts cannot follow
+//! weights: by `own / weight` it would fill every small deployment before a large one gets its second request, by
+//! `(own + 1) / weight` the small ones would get none. And with equal weights it is left to chance which deployments
+//! the instances fill first, so that they often are the same ones. So every deployment has its turn at every
+//! instance, from 0 to 1, spread evenly over the instances: each rounds its fractions of a request in another place,
+//! and together they come to the shares by weight.
+//!
+//! While there are fewer requests than deployments all turns are 0, so that chance shares idle deployments out
+//! evenly.
+//!
+//! Simulated beside other rules (16 instances before 16 deployments at 90 % load, p99 wait in seconds, by the time
+//! between exchanges):
+//!
+//! | | 20 ms | 100 ms | 1 s |
+//! |---|---:|---:|---:|
+//! | 8 slots each: this rule | 0.63 | 0.79 | 1.02 |
+//! | without turns | 0.63 | 0.80 | 1.28 |
+//! | by the chances `p` alone | 0.65 | 0.89 | 2.13 |
+//! | 13 and 3 slots, weighed so: this rule | 0.64 | 0.76 | 0.99 |
+//! | without turns | 0.95 | 1.58 | 3.46 |
+//! | by the chances `p` alone | 0.73 | 0.96 | 2.11 |
+//! | by `p` among the lowest `floor(own * smallest weight / weight)` | 0.71 | 0.94 | 1.92 |
 
 use crate::dice::Dice;
 use crate::group::TieBreak;
@@ -35,11 +60,20 @@ pub(crate) struct Seen {
     pub(crate) all: f64,
     /// Its share of the work; more than 0.
     pub(crate) weight: f64,
+    /// Its turn at this instance, from 0 to 1.
+    pub(crate) turn: f64,
 }
 
-/// The part of its share by weight that a deployment's chance must have to be eligible. Between 0.1 and 0.5 it makes
-/// no difference that simulations could tell.
-const ELIGIBLE: f64 = 0.5;
+/// The part of its share by weight that a deployment's chance must have to be eligible. Between 0.25 and 0.75 it makes
+/// little difference; with less, runs of requests at one instance fall together, with 1 old views herd (simulated).
+const ELIGIBLE: f64 = 0.75;
+
+/// The turn of a group's member at the instance with this rank among so many.
+// Steps of the golden ratio spread any number of points evenly over the circle (Knuth, volume 3, section 6.4).
+pub(crate) fn turn(member: usize, rank: u32, instances: u32) -> f64 {
+    const GOLDEN: f64 = 0.618_033_988_749_894_9;
+    (member as f64 * GOLDEN + f64::from(rank) / f64::from(instances)).fract()
+}
 
 impl Seen {
     /// `2q + 1`: the slope of what one more request costs, times the weight.
@@ -49,6 +83,10 @@ impl Seen {
 
     fn load(&self) -> f64 {
         self.busy() / self.weight
+    }
+
+    fn own_load(&self) -> f64 {
+        (self.own + self.turn) / self.weight
     }
 }
 
@@ -63,14 +101,10 @@ pub(crate) fn choose(seen: &[Seen], unseen: f64, tie_break: TieBreak, dice: u64)
     // lowest itself.
     let lowest = seen.iter().map(Seen::load).fold(f64::INFINITY, f64::min);
     let limit = (level - ELIGIBLE * to_spread / total).max(lowest);
-    let least_own = seen
-        .iter()
-        .filter(|one| one.load() <= limit)
-        .map(|one| one.own / one.weight)
-        .fold(f64::INFINITY, f64::min);
-    let ties = || {
-        seen.iter().enumerate().filter(|(_, one)| one.load() <= limit && one.own / one.weight <= least_own)
-    };
+    let least_own =
+        seen.iter().filter(|one| one.load() <= limit).map(Seen::own_load).fold(f64::INFINITY, f64::min);
+    let ties =
+        || seen.iter().enumerate().filter(|(_, one)| one.load() <= limit && one.own_load() <= least_own);
     // Where nothing is to be spread all chances are 0, and equals have equal ones.
     let chance = |one: &Seen| match (one.weight * level - one.busy()).max(0.0) {
         chance if 0.0 < to_spread => chance,

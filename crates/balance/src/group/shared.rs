@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use super::{Core, Pick, Refusal};
+use super::{Core, Pick, Refusal, TieBreak};
 use crate::candidate::Surveyed;
 use crate::fleet::Books;
 use crate::others::{Scratch, Sharing};
@@ -23,7 +23,7 @@ impl Core {
             }
             if candidate.class() == best {
                 scratch.members.push(candidate.member);
-                scratch.seen.push(Seen { own: busy, all: busy, weight: share });
+                scratch.seen.push(Seen { own: busy, all: busy, weight: share, turn: 0.0 });
             }
         });
         let chosen = match scratch.members.is_empty() {
@@ -38,7 +38,8 @@ impl Core {
         chosen
     }
 
-    /// Adds what is left of the requests the others told of; returns how many they have probably begun since.
+    /// Adds what is left of the requests the others told of, and the turns; returns how many they have probably begun
+    /// since.
     // Requests end at the rate that they arrive at, divided by those in flight (Little): of what was told, exp(-h t) is
     // left after t, and of what arrived since, (1 - exp(-h t)) / h t is.
     fn add_others(&self, sharing: &Sharing, scratch: &mut Scratch, pick: &Pick<'_>) -> f64 {
@@ -52,11 +53,15 @@ impl Core {
             arrivals += others.arrivals;
             own_arrivals += sharing.own_arrivals(deployment(*member));
         }
+        let has_turns = self.rules.tie_break == TieBreak::Random && scratch.members.len() as f64 <= in_flight;
         let ends = if in_flight == 0.0 { 0.0 } else { (arrivals + own_arrivals) / in_flight };
         for (member, seen) in scratch.members.iter().zip(&mut scratch.seen) {
             let others = sharing.others(deployment(*member));
             if 0 < others.in_flight {
                 seen.all += f64::from(others.in_flight) * (-ends * (others.age + since)).exp();
+            }
+            if has_turns {
+                seen.turn = two_view::turn(*member, view.rank, view.others + 1);
             }
         }
         let age = view.age.as_secs_f64() + since;
