@@ -37,6 +37,8 @@ pub struct View {
     pub others: u32,
     /// Other instances whose names come before this one's, so that all can share out places without a word.
     pub rank: u32,
+    /// Whether they are there and cannot be heard, so that nothing is known of what they do; default false.
+    pub unheard: bool,
     /// What they told of the deployments, added up; each deployment once, in the order they were added to the fleet.
     pub deployments: Vec<Seen>,
 }
@@ -92,7 +94,8 @@ impl Fleet {
     /// Where there are others, a pick weighs what they told against its age (the two-view rule): the fleet's counts say
     /// which deployments are eligible, own counts which of them is picked. They can only add to a deployment's
     /// load, never take from it. Their answers count as own ones do, and a returning deployment's places are shared with them.
-    /// Without others a pick goes by what happened here alone.
+    /// Without others a pick goes by what happened here alone. Where there are some that cannot be heard, own counts
+    /// decide, by this instance's turns.
     ///
     /// Two instances, and what a program has to carry from one to the other: on a timer, over whatever it likes. A telling
     /// that is lost, late or comes twice does no harm; the next one is complete again.

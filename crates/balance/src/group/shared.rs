@@ -53,6 +53,9 @@ impl Core {
             arrivals += others.arrivals;
             own_arrivals += sharing.own_arrivals(deployment(*member));
         }
+        // Nobody can be heard: as they all get the same requests, each of the others has as much as this one, somewhere.
+        let unheard = if view.unheard { f64::from(view.others) * in_flight } else { 0.0 };
+        in_flight += unheard;
         let has_turns = self.rules.tie_break == TieBreak::Random && scratch.members.len() as f64 <= in_flight;
         let ends = if in_flight == 0.0 { 0.0 } else { (arrivals + own_arrivals) / in_flight };
         for (member, seen) in scratch.members.iter().zip(&mut scratch.seen) {
@@ -67,6 +70,6 @@ impl Core {
         let age = view.age.as_secs_f64() + since;
         let ended = ends * age;
         let left = if ended < 1e-6 { 1.0 } else { -(-ended).exp_m1() / ended };
-        arrivals * age * left
+        unheard + arrivals * age * left
     }
 }

@@ -42,6 +42,9 @@ pub struct Roster {
     instances: BTreeMap<InstanceId, Entry>,
     /// The last number of each that is gone, and when it told last: what it told before may still be about.
     fences: BTreeMap<InstanceId, (u64, Duration)>,
+    /// How many there were in the last view that had any, and how many of them come before this one; none once they
+    /// have left.
+    last: (u32, u32),
 }
 
 #[derive(Debug)]
@@ -74,7 +77,7 @@ impl Roster {
     /// a few intervals, so that one late telling does not take an instance away.
     #[must_use]
     pub fn new(own: InstanceId, lease: Duration) -> Self {
-        Self { own, lease, instances: BTreeMap::new(), fences: BTreeMap::new() }
+        Self { own, lease, instances: BTreeMap::new(), fences: BTreeMap::new(), last: (0, 0) }
     }
 
     /// Whether what an instance told under this number is news. Numbers rise with each telling of a run: a lower one
@@ -98,6 +101,9 @@ impl Roster {
     /// Forgets what an instance told that has left, or whose lease has run out elsewhere. A later telling brings it back.
     pub fn gone(&mut self, id: InstanceId) {
         self.forget(id);
+        if self.instances.is_empty() {
+            self.last = (0, 0);
+        }
     }
 
     fn forget(&mut self, id: InstanceId) {
@@ -137,14 +143,27 @@ impl Roster {
                 sums.entry(told.deployment).or_default().add(told, age);
             }
         }
-        let others = self.instances.len();
+        let count = |instances: usize| u32::try_from(instances).unwrap_or(u32::MAX);
+        let others = count(self.instances.len());
+        let rank = count(self.instances.range(..self.own).count());
+        if 0 < others {
+            self.last = (others, rank);
+        }
         View {
             at: now,
-            age: Duration::from_secs_f64(ages / (others.max(1) as f64)),
-            others: u32::try_from(others).unwrap_or(u32::MAX),
-            rank: u32::try_from(self.instances.range(..self.own).count()).unwrap_or(u32::MAX),
+            age: Duration::from_secs_f64(ages / f64::from(others.max(1))),
+            others,
+            rank,
+            unheard: false,
             deployments: sums.into_iter().map(|(deployment, sum)| sum.seen(deployment)).collect(),
         }
+    }
+
+    /// What is left to go by when nobody can be heard any more: that those who have not left are at work, most likely.
+    #[must_use]
+    pub fn unheard(&self, now: Duration) -> View {
+        let (others, rank) = self.last;
+        View { at: now, others, rank, unheard: true, ..View::default() }
     }
 }
 

@@ -22,6 +22,7 @@ mod ramps;
 mod recovery;
 mod threads;
 mod ties;
+mod unheard;
 mod views;
 mod walk_cooling;
 mod walk_rules;

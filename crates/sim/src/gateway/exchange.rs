@@ -52,6 +52,7 @@ impl Exchange {
 
     /// Tells the others and hears them, in one step, if the board is there; looks at what it knows in any case.
     pub(super) fn run(&mut self, board: Option<&mut Board>, members: &[Member], now: Duration) {
+        let is_silent = board.is_none();
         if let Some(Board(posts)) = board {
             self.number += 1;
             let told = self.fleet.tell(now);
@@ -63,7 +64,10 @@ impl Exchange {
                 }
             }
         }
-        let view = self.roster.view(now);
+        let mut view = self.roster.view(now);
+        if is_silent && view.others == 0 {
+            view = self.roster.unheard(now);
+        }
         for (others, member) in self.others.iter_mut().zip(members) {
             let seen = view.deployments.iter().find(|seen| seen.deployment == member.deployment);
             *others = seen.map_or(0, |seen| seen.in_flight);

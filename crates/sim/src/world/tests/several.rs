@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{at, engine, job};
-use crate::{Instances, Policy, Report, Rules, Run};
+use crate::{Dice, Instances, Policy, Report, Rules, Run};
 
 fn run(instances: &Instances, engines: usize, jobs: &[crate::Job]) -> Report {
     let (engines, rules) = (&vec![engine(100); engines], &Rules::default());
@@ -43,6 +43,27 @@ fn while_nothing_can_be_told_each_counts_its_own_and_afterwards_all_is_known() {
         jobs.iter().map(|job| crate::Job { output_tokens: 1_000.0, ..*job }).chain(later).collect();
     let largest = run(&often, 16, &jobs).largest_in_flight;
     assert_eq!(largest, [4; 16]);
+}
+
+#[test]
+fn those_that_are_cut_off_go_on_by_turns() {
+    let (mut dice, mut now) = (Dice::new(5), 0.0);
+    let jobs: Vec<_> = (0..20_000)
+        .map(|_| {
+            now += dice.exponential(1.0 / (0.9 * 128.0));
+            job(now, dice.lognormal(1.0, 1.2))
+        })
+        .collect();
+    let mean_wait = |instances: &Instances| {
+        let engines = &vec![engine(8); 16];
+        let (rules, policy) = (&Rules::default(), Policy::LeastBusy);
+        let run = Run { engines, rules, instances, policy, seed: 3, uncounted: 2_000, span: None };
+        run.report(&jobs).waits.mean().as_secs_f64()
+    };
+    let mut cut_off = Instances::sharing(16, Some(Duration::from_millis(10)));
+    cut_off.silences = vec![(at(5.0), at(100_000.0))];
+    let (cut_off, unknown) = (mean_wait(&cut_off), mean_wait(&Instances::sharing(16, None)));
+    assert!(cut_off < 0.8 * unknown, "{cut_off} and {unknown}");
 }
 
 #[test]
