@@ -1,4 +1,4 @@
-//! The goals that one instance must meet, measured on the production heart.
+//! The goals that balancing must meet, measured on the production heart.
 //!
 //! Their bounds come from theory and from simulations of other rules. Whether they are met is asked of several
 //! runs with other dice: a goal is met only if the whole 95 % confidence interval of each of its figures is within
@@ -16,6 +16,7 @@ mod bound;
 mod burst;
 mod failing;
 mod fleets;
+mod instances;
 mod recovery;
 mod ties;
 mod unequal;
@@ -84,7 +85,19 @@ struct Case {
 type Measure = dyn Fn(f64, u64) -> Vec<f64> + Send + Sync;
 
 fn plans() -> Vec<Plan> {
-    vec![bound::plan(), burst::plan(), recovery::plan(), failing::plan(), unequal::plan(), ties::plan()]
+    let [often, seldom, always, many] = instances::plans();
+    vec![
+        bound::plan(),
+        often,
+        seldom,
+        always,
+        many,
+        burst::plan(),
+        recovery::plan(),
+        failing::plan(),
+        unequal::plan(),
+        ties::plan(),
+    ]
 }
 
 impl Goal {

@@ -1,10 +1,11 @@
-//! G6: a burst on idle deployments spreads evenly.
+//! G6: requests that come together do not go together.
 
-use super::{Bound, Case, Plan, fleets};
-use crate::{Arrivals, Policy, Scenario, Sizes, Workload};
+use super::{Bound, Case, Plan, fleets, instances};
+use crate::{Arrivals, Instances, Metric, Policy, Scenario, Sizes, Workload};
 
 const FLEETS: [usize; 6] = [2, 3, 4, 7, 16, 64];
 const SLOTS: u32 = 8;
+const REQUESTS: f64 = 200_000.0;
 
 pub(super) fn plan() -> Plan {
     let case = |policy: Policy| Case {
@@ -13,9 +14,25 @@ pub(super) fn plan() -> Plan {
     };
     Plan {
         name: "G6",
-        says: "a burst on idle deployments spreads so that they differ by at most one request",
-        cases: [Policy::LeastBusy, Policy::LeastBusyBySpeed].map(case).into(),
+        says: "a burst on idle deployments spreads so that they differ by at most one request, and instances do not \
+               herd by old counts",
+        cases: [case(Policy::LeastBusy), case(Policy::LeastBusyBySpeed), herd()].into(),
     }
+}
+
+/// Sixteen instances that share their counts every 100 ms, beside one.
+fn herd() -> Case {
+    let what = "largest in flight to one instance's, 16 instances, shared every 100 ms".to_owned();
+    let measure = |length: f64, seed| {
+        let scenario = fleets::loaded(fleets::alike(16, SLOTS), 0.9, length * REQUESTS);
+        let jobs = scenario.jobs(seed);
+        let [ours, one] = [instances::sharing(100), Instances::default()].map(|instances| {
+            let scenario = Scenario { instances, ..scenario.clone() };
+            Metric::LargestInFlight.of(&scenario.replay(&jobs, Policy::LeastBusy, seed, None))
+        });
+        vec![ours / one]
+    };
+    Case { figures: vec![(what, Bound::AtMost(1.5))], measure: Box::new(measure) }
 }
 
 /// The largest difference between the requests on two deployments, for bursts of any size up to beyond all slots.
