@@ -70,8 +70,8 @@ pub enum Learned {
         /// right keeps it from the others for so much longer.
         until: Duration,
     },
-    /// It comes back, by the ramp of this name. This instance takes part in it unless it knows of a later rest, has
-    /// taken part before, goes by a ramp that began earlier, or has the deployment serve already.
+    /// It comes back, by the ramp of this name. This instance takes part in it, once a later rest that it knows of is
+    /// over, unless it has taken part before, goes by a ramp that began earlier, or has the deployment serve already.
     Returns {
         /// The ramp's name.
         ramp: u64,

@@ -53,6 +53,8 @@ pub(crate) struct Health {
     returned: Option<(u64, Duration)>,
     /// When it was last found ill, as far as is known here: a return that is older is from before that.
     rested_at: Duration,
+    /// The ramp of such a return: by then the others may have it back, and nobody would let this instance probe it.
+    awaits: Option<u64>,
     /// What the others do not know yet.
     news: Option<News>,
 }
@@ -145,6 +147,7 @@ impl Default for Health {
             probe_right: ProbeRight::default(),
             returned: None,
             rested_at: Duration::ZERO,
+            awaits: None,
             news: None,
         }
     }
@@ -174,6 +177,7 @@ impl Health {
         if self.limit.as_ref().is_some_and(|limit| limit.is_forgotten(now)) {
             self.limit = None;
         }
+        self.join_late(now);
         let (well, all) = self.sums(now);
         matches!(self.state, State::Open) && self.phantoms.is_empty() && self.limit.is_none() && well == all
     }
@@ -260,6 +264,7 @@ impl Health {
     /// Gives it more from request to request, or everything at once.
     fn begin(&mut self, ramp: Ramp, ramps: bool) {
         self.returned = Some((ramp.id(), ramp.since()));
+        self.awaits = None;
         if ramps {
             self.state = State::Ramping(ramp);
         } else {
@@ -370,6 +375,7 @@ impl Health {
         until = known.map_or(until, |known| until.max(known));
         self.state = State::Resting(until);
         self.rested_at = report.now;
+        self.awaits = None;
         self.cause = Some(Cause { outcome: report.outcome, status: report.status });
         self.log.clear();
         self.tells_rest();

@@ -244,6 +244,7 @@ impl Health {
             self.cause = Some(Cause { outcome, status: rest.status });
         }
         self.log.clear();
+        self.awaits = None;
         // What was to be told is from before.
         self.news = self.news.filter(|news| matches!(news, News::Rests(_)));
     }
@@ -265,6 +266,7 @@ impl Health {
     pub(crate) fn returns_elsewhere(&mut self, id: u64, since: Duration, now: Duration) {
         let is_known = self.returned.is_some_and(|(known, _)| known == id);
         if is_known || since < self.rested_at {
+            self.awaits = matches!(self.state, State::Resting(_) | State::Probing(_)).then_some(id);
             return;
         }
         let joins = match (&self.state, self.returned) {
@@ -272,13 +274,25 @@ impl Health {
             // An instance that is late to learn of a return must not take a deployment from those that it serves.
             _ => !self.serves(now),
         };
-        if !joins {
-            return;
+        if joins {
+            self.join(Ramp::joined(id, since), now);
         }
+    }
+
+    fn join(&mut self, ramp: Ramp, now: Duration) {
         self.forget_answers();
         self.probed_at = now;
         self.news = None;
-        self.begin(Ramp::joined(id, since), true);
+        self.begin(ramp, true);
+    }
+
+    /// Comes back by a return that was heard of while a later rest of one's own lasted, from one place on.
+    pub(super) fn join_late(&mut self, now: Duration) {
+        if let (State::Resting(until), Some(id)) = (&self.state, self.awaits)
+            && *until <= now
+        {
+            self.join(Ramp::joined(id, *until), now);
+        }
     }
 }
 

@@ -207,15 +207,44 @@ fn one_that_adds_a_deployment_late_does_not_take_it_from_those_it_serves() {
 }
 
 #[test]
-fn an_old_return_neither_ends_a_rest_nor_restarts_a_ramp() {
+fn a_return_from_before_a_rest_does_not_end_it_and_counts_when_it_is_over() {
     let mut crowd = returning(2);
-    let old = News::Returns { ramp: ramp_of(&crowd, 0).0 + 1, since: crowd.now };
+    // That of the last ramp, told again, and one that nobody here has heard of.
+    for ramp in [ramp_of(&crowd, 0).0, 17] {
+        let old = News::Returns { ramp, since: crowd.now };
+        crowd.later(4.0);
+        crowd.answers(1, 0, Outcome::RateLimited { retry_after: Some(Duration::from_secs(9)) });
+        crowd.exchange();
+        (0..2).for_each(|at| crowd.learn(at, 0, &old));
+        assert!(crowd.rests(0).iter().all(Option::is_some), "{:?}", crowd.rests(0));
+        // The others, who know of no rest, have it back and would let nobody probe it.
+        crowd.later(120.0);
+        assert_eq!(crowd.standings(0), [Standing::Ramping; 2]);
+    }
+}
+
+#[test]
+fn a_rest_after_a_return_that_is_awaited_ends_the_wait() {
+    let mut crowd = returning(2);
+    let old = News::Returns { ramp: 17, since: crowd.now };
     crowd.later(4.0);
     crowd.answers(1, 0, Outcome::RateLimited { retry_after: Some(Duration::from_secs(9)) });
     crowd.exchange();
-    assert!(crowd.rests(0).iter().all(Option::is_some));
     (0..2).for_each(|at| crowd.learn(at, 0, &old));
-    assert!(crowd.rests(0).iter().all(Option::is_some), "{:?}", crowd.rests(0));
+    let until = crowd.now + Duration::from_secs(11);
+    let rest = News::Rests(Rest { until, reason: None, status: None, relapses: 0 });
+    (0..2).for_each(|at| crowd.learn(at, 0, &rest));
+    crowd.later(120.0);
+    assert_eq!(crowd.standings(0), [Standing::Probing; 2]);
+}
+
+#[test]
+fn a_return_from_before_the_last_ramp_does_not_restart_it() {
+    let mut crowd = returning(2);
+    let old = News::Returns { ramp: 17, since: crowd.now };
+    crowd.later(4.0);
+    crowd.answers(1, 0, Outcome::RateLimited { retry_after: Some(Duration::from_secs(9)) });
+    crowd.exchange();
     crowd.later(60.0);
     crowd.serves(0, 0);
     crowd.exchange();
