@@ -62,9 +62,9 @@ pub struct Effort {
 }
 
 impl Effort {
-    /// What it takes to tell whether all goals are met: less than a minute on two cores.
+    /// What it takes to tell whether all goals are met: three minutes on two cores.
     pub const FULL: Self = Self { seeds: 12, length: 1.0 };
-    /// What it takes to see a goal that is missed by far: a second on two cores.
+    /// What it takes to see a goal that is missed by far: a few seconds on two cores.
     pub const SHORT: Self = Self { seeds: 4, length: 0.03 };
 }
 

@@ -23,7 +23,8 @@ pub enum Spread {
     /// Any of them, with the same chance.
     #[default]
     Evenly,
-    /// Half of the requests to so many of them, the other half to the others; at least 1, and fewer than there are.
+    /// Half of the requests to so many of them, at least 1, the other half to the others; evenly where there are no
+    /// others.
     HalfOn(u32),
     /// The same as the one before it with this chance, 0 to 1, and otherwise any of them: runs of requests at one
     /// instance, as a client or a connection sends them.
@@ -61,6 +62,7 @@ impl Spread {
         let mut any = |from: usize, until: usize| from + (dice.uniform() * (until - from) as f64) as usize;
         match self {
             Self::Evenly => any(0, count),
+            Self::HalfOn(few) if few as usize >= count => any(0, count),
             Self::HalfOn(few) => match any(0, 2) {
                 0 => any(0, few as usize),
                 _ => any(few as usize, count),

@@ -50,7 +50,9 @@ pub use goals::{Bound, Effort, Figure, Goal};
 pub use instances::{Instances, Spread};
 pub use metric::{Measure, Metric, Statistic};
 pub use policy::Policy;
-pub use question::{Asked, Kind, Outage, Part, Replicas, Survived, Target, Tried, Weighed, Weights, kinds};
+pub use question::{
+    Asked, Kind, Outage, Part, Replicas, Several, Shared, Survived, Target, Tried, Weighed, Weights, kinds,
+};
 pub use report::{Report, Span, Timeline};
 pub use rules::Rules;
 pub use scenario::Scenario;

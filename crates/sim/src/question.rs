@@ -9,10 +9,12 @@ use crate::{Policy, Scenario};
 
 mod outage;
 mod replicas;
+mod several;
 mod weights;
 
 pub use outage::{Outage, Part, Survived};
 pub use replicas::{Replicas, Target, Tried};
+pub use several::{Several, Shared};
 pub use weights::{Kind, Weighed, Weights, kinds};
 
 /// What a question is asked with.

@@ -1,4 +1,4 @@
-//! What an operator asks: `leastbusy sim replicas`, `outage` and `weights`.
+//! What an operator asks: `leastbusy sim replicas`, `outage`, `weights` and `instances`.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use super::html::chart;
 use super::{Study, notes, threads, with_progress, write_file};
 use crate::likeness::nearest;
 
+mod instances;
 mod outage;
 mod replicas;
 mod weights;
@@ -25,6 +26,8 @@ pub(super) enum Question {
     Outage(Box<outage::Outage>),
     /// What the weights of unlike deployments should be.
     Weights(Box<weights::Weights>),
+    /// How often several instances of the gateway need to share their counts.
+    Instances(Box<instances::Instances>),
 }
 
 /// What every question is asked about.
@@ -67,6 +70,7 @@ impl Question {
             Self::Replicas(replicas) => &replicas.about,
             Self::Outage(outage) => &outage.about,
             Self::Weights(weights) => &weights.about,
+            Self::Instances(instances) => &instances.about,
         }
     }
 
@@ -80,6 +84,7 @@ impl Question {
             Self::Replicas(replicas) => replicas.ask(study, asked),
             Self::Outage(outage) => outage.ask(study, asked),
             Self::Weights(weights) => weights.ask(study, asked),
+            Self::Instances(instances) => Ok(instances.ask(study, asked)),
         }
     }
 }

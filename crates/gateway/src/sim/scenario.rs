@@ -9,6 +9,7 @@ use leastbusy_sim::{Arrivals, Policy, Scenario, Sizes, Workload};
 
 pub(super) mod bounds;
 mod deployments;
+pub(super) mod instances;
 mod keys;
 #[cfg(test)]
 mod tests;
@@ -78,6 +79,9 @@ fn written(reader: &mut Reader<'_>, root: &Setting<'_>, folder: &FilePath, trace
     let mut scenario = Scenario::new(fleet.engines.clone(), Workload::Trace(Vec::new()));
     if let Some(router) = top.get("router") {
         scenario.rules = read_rules(reader, router);
+    }
+    if let Some(instances) = top.get("instances").and_then(|setting| instances::instances(reader, setting)) {
+        scenario.instances = instances;
     }
     let rules = &scenario.rules;
     if [rules.request_timeout, rules.first_token_timeout, rules.answer_timeout] == [None; 3] {

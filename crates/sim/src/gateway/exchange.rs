@@ -50,22 +50,14 @@ impl Exchange {
         }
     }
 
-    /// Tells the others and hears them, in one step, if the board is there; looks at what it knows in any case.
+    /// Tells the others and hears them, in one step, if the board is there; goes by what it knows in any case.
     pub(super) fn run(&mut self, board: Option<&mut Board>, members: &[Member], now: Duration) {
-        let is_silent = board.is_none();
-        if let Some(Board(posts)) = board {
-            self.number += 1;
-            let told = self.fleet.tell(now);
-            posts[self.place] = Some(Post { number: self.number, interval: self.interval, told });
-            for (place, post) in posts.iter().enumerate() {
-                let Some(post) = post else { continue };
-                if self.roster.is_news(id(place), post.number) {
-                    self.roster.heard(id(place), post.number, post.interval, post.told.clone(), now);
-                }
-            }
+        let is_heard = board.is_some();
+        if let Some(board) = board {
+            self.tell_and_hear(board, now);
         }
         let mut view = self.roster.view(now);
-        if is_silent && view.others == 0 {
+        if !is_heard && view.others == 0 {
             view = self.roster.unheard(now);
         }
         for (others, member) in self.others.iter_mut().zip(members) {
@@ -73,6 +65,18 @@ impl Exchange {
             *others = seen.map_or(0, |seen| seen.in_flight);
         }
         self.fleet.see(view, now);
+    }
+
+    fn tell_and_hear(&mut self, Board(posts): &mut Board, now: Duration) {
+        self.number += 1;
+        let told = self.fleet.tell(now);
+        posts[self.place] = Some(Post { number: self.number, interval: self.interval, told });
+        for (place, post) in posts.iter().enumerate() {
+            let Some(post) = post else { continue };
+            if self.roster.is_news(id(place), post.number) {
+                self.roster.heard(id(place), post.number, post.interval, post.told.clone(), now);
+            }
+        }
     }
 }
 

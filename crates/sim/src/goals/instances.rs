@@ -82,11 +82,7 @@ fn seldom() -> Plan {
 
 fn always() -> Plan {
     let cut_off = || Instances { silences: vec![(LAST_HEARD, Duration::MAX)], ..sharing(20) };
-    let ways = [
-        ("every 100 ms", sharing(100)),
-        ("every second", sharing(1_000)),
-        ("no more", cut_off()),
-    ];
+    let ways = [("every 100 ms", sharing(100)), ("every second", sharing(1_000)), ("no more", cut_off())];
     let figures = ways.iter().flat_map(|(when, _)| {
         [
             (

@@ -35,6 +35,13 @@ fn half_of_them_come_to_a_few() {
 }
 
 #[test]
+fn half_on_all_of_them_is_even() {
+    for few in [2, 3, 16] {
+        assert!((share(&drawn(Spread::HalfOn(few), 2, 50_000), |one| one == 0) - 0.5).abs() < 0.01);
+    }
+}
+
+#[test]
 fn runs_come_to_one_instance_and_then_to_any() {
     let drawn = drawn(Spread::Runs(0.9), 4, 50_000);
     // 90 %, and a quarter of the rest.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leastbusy_balance::{ErrorClass, TieBreak, WhenAllCooling};
-use leastbusy_sim::{Arrivals, Engine, Episode, Policy, Rules, Sizes, Trouble, Workload};
+use leastbusy_sim::{Arrivals, Engine, Episode, Instances, Policy, Rules, Sizes, Spread, Trouble, Workload};
 use serde_json::{Map, Value, json};
 
 use crate::sim::{Demand, Study};
@@ -38,6 +38,9 @@ pub(super) fn scenario(study: &Study) -> Value {
         }
     }
     set("deployments", scenario.engines.iter().map(deployment).collect());
+    if scenario.instances != Instances::default() {
+        set("instances", instances(&scenario.instances));
+    }
     set("router", router(&scenario.rules));
     file.into()
 }
@@ -94,6 +97,24 @@ fn episode(episode: &Episode) -> Value {
         Trouble::Slow { speed } => ("slow", json!({"speed": speed})),
     };
     json!({"from": seconds(episode.from), "until": seconds(episode.until), key: value})
+}
+
+fn instances(instances: &Instances) -> Value {
+    let (half_on, runs) = match instances.spread {
+        Spread::Evenly => (None, None),
+        Spread::HalfOn(few) => (Some(few), None),
+        Spread::Runs(stay) => (None, Some(stay)),
+    };
+    let silence =
+        |(from, until): &(Duration, Duration)| json!({"from": seconds(*from), "until": seconds(*until)});
+    let silences: Vec<_> = instances.silences.iter().map(silence).collect();
+    without_nulls(json!({
+        "count": instances.count,
+        "shared_every": seconds(instances.shared_every.unwrap_or_default()),
+        "half_on": half_on,
+        "runs": runs,
+        "silences": (!silences.is_empty()).then_some(silences),
+    }))
 }
 
 fn router(rules: &Rules) -> Value {

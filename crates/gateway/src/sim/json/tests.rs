@@ -68,6 +68,15 @@ fn the_scenario_it_tells_is_the_scenario_it_was_told() {
         let told = study(&text);
         assert_eq!(study(&echo::scenario(&told).to_string()), told);
     }
+    for instances in [
+        "4",
+        "{count: 16, shared_every: 0}",
+        "{count: 3, shared_every: 100ms, half_on: 1, silences: [{from: 1m, until: 2m}, {from: 180, until: 181}]}",
+        "{count: 3, runs: 0.9}",
+    ] {
+        let told = study(&format!("{SCENARIO}instances: {instances}\n"));
+        assert_eq!(study(&echo::scenario(&told).to_string()), told);
+    }
 }
 
 #[test]

@@ -191,3 +191,36 @@ fn mistakes_in_a_question_name_the_way_out() {
         assert!(error.contains(way_out), "{words:?}: {error}");
     }
 }
+
+#[test]
+fn instances_tells_the_figure_by_their_number_and_by_what_they_share() {
+    let words =
+        ["instances", POOL, "--requests", "3000", "--seeds", "2", "--count", "1,3", "--every", "1s,20ms"];
+    let answer = asked(&words).unwrap();
+    let told = text(&answer);
+    let lines: Vec<&str> = told.lines().collect();
+    let head: Vec<&str> = lines[1].split_whitespace().collect();
+    assert_eq!(head, ["p99_wait,", "shared", "1", "instance", "3", "instances"]);
+    let begins = |line: usize, with: &str| assert!(lines[line].starts_with(with), "{told}");
+    begins(2, "every 20 ms ");
+    begins(3, "every 1 s ");
+    begins(4, "nothing ");
+    // One instance has nobody to share with: the first column is the same, and the last line says it again.
+    let (alone, _) = lines[2][20..].trim_start().split_at(lines[2][20..39].trim_start().len());
+    assert!(lines[3][20..39].ends_with(alone) && lines[4][20..39].ends_with(alone), "{told}");
+    assert_eq!(lines[6], format!("One instance, which sees everything, has {alone}."));
+    assert!(answer.svg.contains("one instance"), "the picture has what is to be reached");
+}
+
+#[test]
+fn instances_refuses_numbers_and_times_that_make_no_sense() {
+    let refusal = |more: &[&str]| {
+        let error = question(&[&["instances", POOL], more].concat()).unwrap_err();
+        let line = error.lines().next().unwrap_or_default().to_owned();
+        line.rsplit_once("': ").map_or(line.clone(), |(_, why)| why.to_owned())
+    };
+    assert_eq!(refusal(&["--count", "4,0"]), "out of range: 1 to 1000");
+    assert_eq!(refusal(&["--count", "four"]), "`four` is not a whole number");
+    assert_eq!(refusal(&["--every", "20ms,0"]), "out of range: 1ms to 1h");
+    assert_eq!(refusal(&["--every", "often"]), "`often` is no time: write 20ms, 100ms or 1s");
+}

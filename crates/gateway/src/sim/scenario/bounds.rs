@@ -106,6 +106,29 @@ pub(super) fn needed<'s, 'n>(
     setting
 }
 
+/// The times between which something happens.
+pub(super) fn span(
+    reader: &mut Reader<'_>,
+    settings: &Settings<'_>,
+    of: &Setting<'_>,
+    what: &str,
+    way_out: &str,
+) -> Option<(Duration, Duration)> {
+    let mut end = |key: &str| {
+        let end = needed(reader, settings, of, key, what, way_out);
+        time(reader, end, Duration::ZERO)
+    };
+    let (from, until) = (end("from"), end("until"));
+    if let (Some(from), Some(until), Some(at)) = (from, until, settings.get("until"))
+        && until <= from
+    {
+        let what =
+            format!("it ends after {} s and begins after {} s", until.as_secs_f64(), from.as_secs_f64());
+        reader.mistake(&at.path, what, "give `until` a later time than `from`; both count from the start");
+    }
+    from.zip(until)
+}
+
 /// The one of a map's settings that says which kind of thing it is.
 pub(super) fn kind<'s, 'n>(
     reader: &mut Reader<'_>,

@@ -161,22 +161,12 @@ fn warm_up(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Option<WarmUp> {
 fn episode(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Option<Episode> {
     let settings = reader.section(setting.node, &setting.path, &keys::TROUBLE);
     let way_out = "say which, e.g. `{from: 60, until: 120, down: true}`";
-    let mut bound = |key: &str| {
-        let bound = bounds::needed(reader, &settings, setting, key, "a trouble", way_out);
-        bounds::time(reader, bound, Duration::ZERO)
-    };
-    let (from, until) = (bound("from"), bound("until"));
-    if let (Some(from), Some(until), Some(at)) = (from, until, settings.get("until"))
-        && until <= from
-    {
-        let what =
-            format!("it ends after {} s and begins after {} s", until.as_secs_f64(), from.as_secs_f64());
-        reader.mistake(&at.path, what, "give `until` a later time than `from`; both count from the start");
-    }
+    let span = bounds::span(reader, &settings, setting, "a trouble", way_out);
     let kinds = ["down", "fails", "hangs", "rate_limits", "slow"];
     let (kind, of) = bounds::kind(reader, &settings, setting, &kinds, way_out)?;
     let trouble = trouble(reader, kind, of)?;
-    Some(Episode { from: from?, until: until?, trouble })
+    let (from, until) = span?;
+    Some(Episode { from, until, trouble })
 }
 
 fn trouble(reader: &mut Reader<'_>, kind: &'static str, of: &Setting<'_>) -> Option<Trouble> {

@@ -27,6 +27,7 @@ pub(super) static TOP: Section = section(
         "output_tokens",
         "trace",
         "deployments",
+        "instances",
         "router",
     ],
 );
@@ -65,6 +66,9 @@ pub(super) static FAILS: Section = section("fails", &["share", "after"]);
 pub(super) static HANGS: Section = section("hangs", &["share"]);
 pub(super) static RATE_LIMITS: Section = section("rate_limits", &["retry_after"]);
 pub(super) static SLOW: Section = section("slow", &["speed"]);
+pub(super) static INSTANCES: Section =
+    section("instances", &["count", "shared_every", "half_on", "runs", "silences"]);
+pub(super) static SILENCE: Section = section("silences[]", &["from", "until"]);
 pub(super) static ROUTER: Section = Section {
     name: "router",
     served: &[
@@ -108,7 +112,7 @@ pub(super) static ROUTER: Section = Section {
 };
 
 /// All sections; the deployments' first, because most slips happen there.
-pub(super) static SECTIONS: [&Section; 18] = [
+pub(super) static SECTIONS: [&Section; 20] = [
     &DEPLOYMENT,
     &TROUBLE,
     &TOP,
@@ -127,4 +131,6 @@ pub(super) static SECTIONS: [&Section; 18] = [
     &RATE_LIMITS,
     &SLOW,
     &TRACE,
+    &INSTANCES,
+    &SILENCE,
 ];

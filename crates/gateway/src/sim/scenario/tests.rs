@@ -1,7 +1,7 @@
 use std::fs;
 use std::time::Duration;
 
-use leastbusy_sim::Trouble;
+use leastbusy_sim::{Instances, Spread, Trouble};
 
 use super::*;
 
@@ -91,6 +91,59 @@ fn troubles_are_what_they_are_called() {
     );
     assert_eq!((engine.episodes[0].from, engine.episodes[0].until), (seconds(1), seconds(120)));
     assert_eq!(engine.warm_up, Some(leastbusy_sim::WarmUp { speed: 0.5, time: seconds(60) }));
+}
+
+#[test]
+fn instances_are_a_number_or_what_is_said_of_them() {
+    let instances = |said: &str| read(&format!("{SMALL}instances: {said}\n")).scenario.instances;
+    let every = |milliseconds| Some(Duration::from_millis(milliseconds));
+    assert_eq!(instances("1"), Instances::default());
+    assert_eq!(instances("8"), Instances::sharing(8, every(20)));
+    assert_eq!(instances("{count: 9}"), Instances::sharing(9, every(50)));
+    assert_eq!(instances("{count: 9, shared_every: 0}"), Instances::sharing(9, None));
+    let second = Duration::from_secs;
+    assert_eq!(
+        instances("{count: 4, shared_every: 1s, half_on: 1, silences: [{from: 5, until: 1m}]}"),
+        Instances {
+            silences: vec![(second(5), second(60))],
+            spread: Spread::HalfOn(1),
+            ..Instances::sharing(4, every(1_000))
+        }
+    );
+    assert_eq!(instances("{count: 4, runs: 0.9}").spread, Spread::Runs(0.9));
+}
+
+#[test]
+fn instances_that_cannot_be_are_told() {
+    for (said, says) in [
+        (
+            "many",
+            "expected a number or a map, found the text `many` / write a number, or `{count: 4, shared_every: 20ms}`",
+        ),
+        ("{shared_every: 1s}", "`instances` needs `count` / add `count: 4`"),
+        ("0", "0 is not between 1 and 1000 / choose a number in that range"),
+        (
+            "{count: 4, shared_every: 0.5ms}",
+            "instances cannot share their counts as often as that / write `1ms` or more, or 0 for instances that share nothing",
+        ),
+        ("{count: 4, half_on: 2, runs: 0.5}", "`half_on` and `runs` cannot both be / keep one of the two"),
+        (
+            "{count: 4, half_on: 4}",
+            "half of the requests on 4 instances leaves nobody for the other half / lower it, or raise `count`",
+        ),
+        (
+            "{count: 4, silences: [{from: 9, until: 9}]}",
+            "it ends after 9 s and begins after 9 s / give `until` a later time than `from`; both count from the start",
+        ),
+        (
+            "{count: 4, silences: [{from: 9}]}",
+            "a silence needs `until` / say when, e.g. `{from: 60, until: 120}`",
+        ),
+    ] {
+        let found = mistakes(&format!("{SMALL}instances: {said}\n"));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].split_once(' ').map(|(_, told)| told), Some(says));
+    }
 }
 
 #[test]

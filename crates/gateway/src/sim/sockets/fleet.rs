@@ -24,7 +24,7 @@ const MISSING: [(&str, Has); 5] = [
 
 /// What of a scenario cannot be run on sockets, a line each.
 pub(super) fn refused(scenario: &Scenario) -> Vec<String> {
-    let Scenario { engines, rules, .. } = scenario;
+    let Scenario { engines, rules, instances, .. } = scenario;
     let of_engines = MISSING.iter().filter_map(|(what, has)| {
         let names: Vec<&str> =
             engines.iter().filter(|engine| has(engine)).map(|engine| engine.name.as_str()).collect();
@@ -34,7 +34,9 @@ pub(super) fn refused(scenario: &Scenario) -> Vec<String> {
         [rules.request_timeout, rules.first_token_timeout, rules.answer_timeout].iter().any(Option::is_some);
     let of_rules =
         has_limit.then(|| "a timeout in router: what is late here is to be seen, not cut".to_owned());
-    of_engines.chain(of_rules).collect()
+    let of_instances = (1 < instances.count)
+        .then(|| "instances: one gateway alone is started for a run on sockets".to_owned());
+    of_engines.chain(of_rules).chain(of_instances).collect()
 }
 
 /// A configuration with one model group of engines that the gateway starts itself.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use leastbusy_balance::{TieBreak, Weight};
-use leastbusy_sim::{Arrivals, Engine, Episode, Job, Scenario, Sizes, Trouble, Workload};
+use leastbusy_sim::{Arrivals, Engine, Episode, Instances, Job, Scenario, Sizes, Trouble, Workload};
 
 use super::{SocketsError, compare, fleet, plan, run};
 use crate::simulated::ANSWER_TOKENS_MAX;
@@ -96,9 +96,10 @@ fn what_simulated_engines_cannot_do_is_refused_all_at_once() {
     small.episodes =
         vec![Episode { from: Duration::ZERO, until: Duration::from_secs(1), trouble: Trouble::Down }];
     scenario.rules.first_token_timeout = Some(Duration::from_secs(9));
+    scenario.instances = Instances::sharing(2, None);
     let refused = refusal(&scenario);
     let lines: Vec<&str> = refused.lines().collect();
-    assert_eq!(lines.len(), 7, "{refused}");
+    assert_eq!(lines.len(), 8, "{refused}");
     for (line, (begins, ends)) in lines.into_iter().zip([
         ("this scenario cannot run on sockets", "because it has"),
         ("  full_speed_slots: ", "(large, small)"),
@@ -107,6 +108,7 @@ fn what_simulated_engines_cannot_do_is_refused_all_at_once() {
         ("  max_requests: ", "(small)"),
         ("  troubles: ", "(small)"),
         ("  a timeout in router: ", "not cut"),
+        ("  instances: ", "on sockets"),
     ]) {
         assert!(line.starts_with(begins) && line.ends_with(ends), "{line}");
     }

@@ -25,7 +25,7 @@ fn others(gateway: &Gateway) -> Vec<u32> {
 fn instances_hear_what_the_others_told_last() {
     let (mut gateways, mut board) = instances(Policy::LeastBusy, 3);
     let at = Moment::at;
-    let mut pick = |gateway: &mut Gateway| gateway.pick(at(1.0), Pick::default()).expect("nobody rests");
+    let pick = |gateway: &mut Gateway| gateway.pick(at(1.0), Pick::default()).expect("nobody rests");
     let held: Vec<_> = [0, 0, 0, 1].into_iter().map(|place| pick(&mut gateways[place])).collect();
     gateways[0].exchange(at(1.0), Some(&mut board));
     gateways[1].exchange(at(1.01), Some(&mut board));

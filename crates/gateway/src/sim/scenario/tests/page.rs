@@ -56,6 +56,11 @@ fn with_section(section: &Section) -> (Value, &'static str) {
     };
     let poisson = || json!({"poisson": {"per_second": 0.01}});
     let usual = |more: Value| base(poisson(), json!(100), more);
+    let with_instances = |instances: Value| {
+        let mut scenario = usual(json!({}));
+        scenario["instances"] = instances;
+        scenario
+    };
     let trouble = |key: &str, value: Value| usual(json!({"troubles": [{"from": 1, "until": 2, key: value}]}));
     match section.name {
         "the scenario" => (usual(json!({})), ""),
@@ -86,6 +91,11 @@ fn with_section(section: &Section) -> (Value, &'static str) {
         "rate_limits" => (trouble("rate_limits", json!({})), "/deployments/0/troubles/0/rate_limits"),
         "slow" => (trouble("slow", json!({"speed": 0.5})), "/deployments/0/troubles/0/slow"),
         "router" => (usual(json!({})), "/router"),
+        "instances" => (with_instances(json!({"count": 1000})), "/instances"),
+        "silences[]" => (
+            with_instances(json!({"count": 4, "silences": [{"from": 1, "until": 2}]})),
+            "/instances/silences/0",
+        ),
         // A map of maps, or of a file.
         "arrivals" | "prompt_tokens and output_tokens" | "trace" => (usual(json!({})), ""),
         other => panic!("no scenario has {other}"),
@@ -100,9 +110,9 @@ fn with_key(section: &Section, key: &str, value: &Value) -> String {
         map.remove("load");
     }
     match (section.name, key) {
-        // Both ends of a trouble have to fit together.
-        ("troubles[]", "from") => drop(map.insert("until".to_owned(), json!("366d"))),
-        ("troubles[]", "until") => drop(map.insert("from".to_owned(), json!(0))),
+        // Both ends of a span have to fit together.
+        ("troubles[]" | "silences[]", "from") => drop(map.insert("until".to_owned(), json!("366d"))),
+        ("troubles[]" | "silences[]", "until") => drop(map.insert("from".to_owned(), json!(0))),
         _ => {}
     }
     map.insert(key.to_owned(), value.clone());
@@ -141,10 +151,12 @@ fn the_page_says_of_each_key_which_values_it_takes() {
             let (base, _) = with_section(section);
             parse("base", &base.to_string()).unwrap_or_else(|error| panic!("{}: {error}", section.name));
             for value in inside {
-                // The other end of a trouble is just beyond what it takes.
+                // The other end of a span is just beyond what it takes.
                 let text = with_key(section, key, &value).replace("366d", "365d");
-                let is_end = (section.name, key.as_str()) == ("troubles[]", "until") && value == json!(0)
-                    || (section.name, key.as_str()) == ("troubles[]", "from") && value != json!(0);
+                let is_span = ["troubles[]", "silences[]"].contains(&section.name);
+                let is_end = is_span
+                    && (key.as_str() == "until" && value == json!(0)
+                        || key.as_str() == "from" && value != json!(0));
                 let read = parse("inside", &text);
                 assert!(is_end || read.is_ok(), "{}.{key}: {value}\n{}", section.name, read.err().unwrap());
             }
