@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leastbusy_balance::{DeploymentIndex, Fleet, InstanceId, Known, Learned, News, Rest, Roster, View};
+use leastbusy_balance::{DeploymentIndex, Fleet, InstanceId, Known, Learned, News, Rest, Roster};
 
 use super::blob::{Blob, Names};
 use super::marks::{Marks, ReadMarks};
@@ -18,7 +18,7 @@ use crate::config::SharedState;
 const RETRY_MAX: Duration = Duration::from_millis(250);
 /// The right to probe lasts as long as a probe is waited for before another one joins it.
 const PROBE_RIGHT: Duration = Duration::from_secs(2);
-/// The others' places in a ramp are left to them for so long after they were heard of last.
+/// The others' turns, and their places in a ramp, are left to them for so long after they were heard of last.
 const MEMORY: Duration = Duration::from_secs(60);
 
 /// What one round trip asks of Redis.
@@ -102,8 +102,8 @@ pub(super) struct Exchange {
     answered: Option<Duration>,
     lost: Option<Duration>,
     failures: u32,
-    /// How many others there were when anybody was heard of last, and when that was.
-    last_seen: (u32, Duration),
+    /// When anybody was heard of last.
+    last_heard: Duration,
 }
 
 impl Exchange {
@@ -126,7 +126,7 @@ impl Exchange {
             answered: None,
             lost: None,
             failures: 0,
-            last_seen: (0, Duration::ZERO),
+            last_heard: Duration::ZERO,
         }
     }
 
@@ -302,10 +302,10 @@ impl Exchange {
     fn show(&mut self, fleet: &Fleet, now: Duration) {
         let mut view = self.roster.view(now);
         if 0 < view.others {
-            self.last_seen = (view.others, now);
-        } else if self.is_lost() && now < self.last_seen.1 + MEMORY {
-            // They are still there, most likely, and take their places in a ramp.
-            view = View { others: self.last_seen.0, ..view };
+            self.last_heard = now;
+        } else if self.is_lost() && now < self.last_heard + MEMORY {
+            // They are still there, most likely: they take their turns, and their places in a ramp.
+            view = self.roster.unheard(now);
         }
         fleet.guard_probes(!self.is_lost() && !self.members.is_empty());
         fleet.see(view, now);
