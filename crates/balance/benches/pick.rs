@@ -1,17 +1,18 @@
 //! What a pick and its end cost, by size of the group and number of threads.
 //!
-//! `cargo bench -p leastbusy-balance` prints a Markdown table of nanoseconds a pick + drop: the best of
-//! several rounds, because everything that disturbs a round makes it slower.
+//! `cargo bench -p leastbusy-balance` prints Markdown tables of nanoseconds a pick + drop: the best of
+//! several rounds, because everything that disturbs a round makes it slower. The second is of a gateway that goes by
+//! what 15 other instances told of the same deployments.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![expect(clippy::print_stdout, reason = "its table is its product")]
 
 use std::hint::black_box;
-use std::sync::Barrier;
+use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use leastbusy_balance::{Fleet, Group, Lease, Member, Pick, TieBreak, Weight};
+use leastbusy_balance::{Answers, Fleet, Group, Lease, Member, Pick, Seen, TieBreak, View, Weight};
 
 const SIZES: [usize; 5] = [4, 16, 64, 100, 1000];
 const ROUNDS: usize = 25;
@@ -28,7 +29,27 @@ enum Fleets {
 }
 
 fn group(size: usize, fleets: Fleets) -> (Group, Vec<Lease>) {
+    group_of(&Fleet::new(), size, fleets)
+}
+
+/// The same where the others told of all deployments 20 ms ago: seven requests on each.
+fn shared_group(size: usize, fleets: Fleets) -> (Group, Vec<Lease>) {
     let fleet = Fleet::new();
+    let (group, load) = group_of(&fleet, size, fleets);
+    let age = Duration::from_millis(20);
+    let seen = group.members().iter().map(|member| Seen {
+        deployment: member.deployment,
+        in_flight: 7,
+        age,
+        arrivals: 7.0,
+        answers: Answers::default(),
+    });
+    let deployments = seen.collect();
+    fleet.see(View { age, others: 15, rank: 4, deployments, ..View::default() }, Duration::ZERO);
+    (group, load)
+}
+
+fn group_of(fleet: &Arc<Fleet>, size: usize, fleets: Fleets) -> (Group, Vec<Lease>) {
     let members: Vec<_> = (0..size)
         .map(|number| {
             let weight = match fleets {
@@ -69,7 +90,7 @@ fn round(group: &Group, threads: usize, picks: usize) -> f64 {
     slowest.as_nanos() as f64 / picks as f64
 }
 
-fn main() {
+fn table(group: fn(usize, Fleets) -> (Group, Vec<Lease>)) {
     println!("| deployments | idle, 1 thread | mixed, 1 thread | idle, 2 threads | mixed, 2 threads |");
     println!("|---:|---:|---:|---:|---:|");
     for size in SIZES {
@@ -84,4 +105,11 @@ fn main() {
         }
         println!();
     }
+}
+
+fn main() {
+    println!("One instance\n");
+    table(group);
+    println!("\nOne of sixteen\n");
+    table(shared_group);
 }
