@@ -42,7 +42,7 @@ impl Default for RetryBudget {
 pub struct RetryLedger {
     budget: RetryBudget,
     /// Successes and retries.
-    window: Window,
+    window: Window<10>,
 }
 
 impl RetryLedger {

@@ -8,6 +8,7 @@ use crate::group::{Group, GroupRules, Member};
 use crate::health::{Condition, Crew, Health};
 use crate::others::Sharing;
 use crate::quantile::Quantile;
+use crate::usage::Tally;
 
 /// The place of one physical deployment in its [`Fleet`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +37,8 @@ pub struct Fleet {
 pub(crate) struct Books {
     seats: Vec<Seat>,
     health: Vec<Health>,
+    /// Requests and tokens of the last minute.
+    tallies: Vec<Tally>,
     groups: Vec<GroupBook>,
     /// Where other instances send requests to the same deployments.
     sharing: Option<Box<Sharing>>,
@@ -87,6 +90,7 @@ impl Fleet {
         let index = DeploymentIndex::at(books.seats.len());
         books.seats.push(Seat { in_flight: 0, calm });
         books.health.push(health);
+        books.tallies.push(Tally::new());
         index
     }
 
@@ -161,6 +165,15 @@ impl Books {
         &mut self.health[deployment.0 as usize]
     }
 
+    pub(crate) fn tally(&mut self, deployment: DeploymentIndex) -> &mut Tally {
+        &mut self.tallies[deployment.0 as usize]
+    }
+
+    /// How many deployments there are.
+    pub(crate) fn deployments(&self) -> usize {
+        self.seats.len()
+    }
+
     pub(crate) fn group(&mut self, index: usize) -> &mut GroupBook {
         &mut self.groups[index]
     }
@@ -208,10 +221,11 @@ impl Books {
     }
 
     /// Counts one more request and returns the new count.
-    pub(crate) fn take(&mut self, deployment: DeploymentIndex) -> u32 {
+    pub(crate) fn take(&mut self, deployment: DeploymentIndex, now: Duration) -> u32 {
         if let Some(sharing) = &mut self.sharing {
             sharing.picked(deployment);
         }
+        self.tally(deployment).requested(now);
         let seat = &mut self.seats[deployment.0 as usize];
         seat.in_flight += 1;
         seat.in_flight

@@ -197,7 +197,7 @@ impl Group {
     pub(crate) fn lease(&self, mut books: MutexGuard<'_, Books>, chosen: usize, pick: &Pick<'_>) -> Lease {
         let deployment = self.core.members[chosen].deployment;
         debug_assert!(!pick.tried.contains(&deployment));
-        let in_flight = books.take(deployment);
+        let in_flight = books.take(deployment, pick.now);
         let role = match books.seat(deployment).calm {
             true => Role::Plain,
             false => books.health(deployment).picked(pick.now, pick.even_resting),

@@ -36,11 +36,13 @@ pub struct Ending {
     pub counts: bool,
     /// The status of the answer, for [`Cooldown::status`](crate::Cooldown::status).
     pub status: Option<u16>,
+    /// Tokens that it took, its prompt's included; 0 where that is not known.
+    pub tokens: u32,
 }
 
 impl From<Outcome> for Ending {
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, counts: true, status: None }
+        Self { outcome, counts: true, status: None, tokens: 0 }
     }
 }
 
@@ -122,6 +124,9 @@ impl Lease {
         let books = &mut *books;
         let in_flight = books.seat(self.deployment).in_flight;
         books.give_back(self.deployment);
+        if 0 < ending.tokens {
+            books.tally(self.deployment).took(ending.tokens, now);
+        }
         let well = ending.counts && ending.outcome == Outcome::Success;
         if well {
             let group = books.group(self.core.index);

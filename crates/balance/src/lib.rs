@@ -66,6 +66,7 @@ mod others;
 mod outcome;
 mod quantile;
 mod two_view;
+mod usage;
 mod walk;
 mod window;
 
@@ -81,6 +82,7 @@ pub use lease::{Ending, Lease};
 pub use load::{Capacity, Weight};
 pub use others::{InstanceId, Known, Learned, Roster, Seen, Told, View};
 pub use outcome::{Blame, Outcome, Phase, Remedy, Verdict};
+pub use usage::{ToldUsage, Usage, UsedSecond};
 pub use walk::{
     Ask, Directions, FailedAttempt, FallbackFor, GiveUp, Limits, NoPick, Step, Walk, WhenAllCooling,
 };

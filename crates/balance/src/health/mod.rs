@@ -34,7 +34,7 @@ use crate::window::Window;
 #[derive(Debug)]
 pub(crate) struct Health {
     /// Answers of the last ten seconds: those that show it works, and all that show anything.
-    answers: Window,
+    answers: Window<10>,
     failures_in_a_row: u32,
     /// Until when each failed attempt is still held against the deployment's score.
     phantoms: BinaryHeap<Reverse<Duration>>,

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use super::Window;
+use super::Window as AnyWindow;
+
+type Window = AnyWindow<10>;
 
 fn at(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -64,4 +66,28 @@ fn a_window_agrees_with_a_list_of_all_events() {
             live.fold((0, 0), |sums, event| (sums.0 + u64::from(event.1), sums.1 + u64::from(event.2)));
         assert_eq!(window.sums(at(millis)), sums, "step {step} at {millis} ms");
     }
+}
+
+#[test]
+fn the_seconds_in_which_something_happened_are_told_by_their_age() {
+    let mut window = AnyWindow::<60>::new();
+    window.add(at(2_300), 1, 7);
+    window.add(at(2_900), 1, 0);
+    window.add(at(5_000), 0, 4);
+    let seconds = |window: &mut AnyWindow<60>, now| window.seconds(at(now)).collect::<Vec<_>>();
+    assert_eq!(seconds(&mut window, 5_250), [(at(250), [0, 4]), (at(3_250), [2, 7])]);
+    assert_eq!(seconds(&mut window, 61_999), [(at(56_999), [0, 4]), (at(59_999), [2, 7])]);
+    assert_eq!(seconds(&mut window, 62_000), [(at(57_000), [0, 4])], "60 s after it began it is gone");
+    assert_eq!(seconds(&mut window, 65_000), []);
+}
+
+#[test]
+fn a_second_that_is_full_leaves_as_what_it_was() {
+    let mut window = AnyWindow::<60>::new();
+    window.add(at(0), u32::MAX, 1);
+    window.add(at(999), 5, u32::MAX);
+    window.add(at(1_000), 2, 3);
+    assert_eq!(window.sums(at(59_999)), (u64::from(u32::MAX) + 2, u64::from(u32::MAX) + 3));
+    assert_eq!(window.sums(at(60_000)), (2, 3));
+    assert_eq!(window.sums(at(61_000)), (0, 0));
 }

@@ -364,7 +364,7 @@ fn of_two_deadlines_the_later_one_counts() {
 fn what_the_client_caused_leaves_health_alone() {
     let mut stage = Stage::with_rules(vec![tolerates(0), tolerates(0)]);
     for _ in 0..20 {
-        stage.answers(0, Ending { outcome: TIMED_OUT, counts: false, status: None });
+        stage.answers(0, Ending { counts: false, ..TIMED_OUT.into() });
     }
     assert_eq!((stage.rest(0), stage.condition(0).success_rate), (None, 1.0));
 }
@@ -372,7 +372,7 @@ fn what_the_client_caused_leaves_health_alone() {
 #[test]
 fn a_rest_tells_its_reason_and_what_is_left_of_it() {
     let mut stage = Stage::of(2);
-    stage.answers(0, Ending { outcome: asks_for(10), counts: true, status: Some(429) });
+    stage.answers(0, Ending { status: Some(429), ..asks_for(10).into() });
     stage.later(4.0);
     let cooldown = stage.condition(0).cooldown.unwrap();
     assert_eq!((cooldown.reason, cooldown.status), (asks_for(10), Some(429)));
