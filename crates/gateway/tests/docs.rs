@@ -32,7 +32,8 @@ fn scrape() -> String {
     let mut deployment = Deployment::new("chat", "hosted_vllm/m");
     deployment.api_base = Some("http://127.0.0.1:1/v1".to_owned());
     let config = Config { deployments: vec![deployment], ..Config::default() };
-    let table = Table::new(&config, &HashMap::new()).expect("a configuration without mistakes");
+    let mut table = Table::new(&config, &HashMap::new()).expect("a configuration without mistakes");
+    table.count_tokens();
     let status = Status::new(&SharedState::default(), "id".to_owned(), "place".to_owned());
     Metrics::new(&table, Some(Arc::new(status))).render()
 }

@@ -41,7 +41,7 @@ pub struct Door {
 }
 
 impl Door {
-    /// A door before `router`.
+    /// A door before `router`. Access lines tell of tokens where the router's table counts them.
     #[must_use]
     pub fn new(
         router: Router,

@@ -51,6 +51,7 @@ pub(super) fn deployments(table: &Table) -> Response<Body> {
         .deployments()
         .map(|deployment| {
             let condition = table.condition(deployment);
+            let usage = table.usage(deployment);
             json!({
                 "model_name": deployment.model_name,
                 "id": deployment.id,
@@ -61,6 +62,8 @@ pub(super) fn deployments(table: &Table) -> Response<Body> {
                 "order": deployment.order,
                 "in_flight": condition.in_flight,
                 "in_flight_total": table.in_flight_total(deployment),
+                "requests_last_minute": usage.requests,
+                "tokens_last_minute": table.counts_tokens().then_some(usage.tokens),
                 "state": condition.standing.name(),
                 "cooldown": condition.cooldown.map(cooldown),
                 "success_rate": thousandths(condition.success_rate),

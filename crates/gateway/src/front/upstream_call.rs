@@ -9,7 +9,7 @@ use super::Door;
 use super::answer::{self, Body};
 use super::intake::{Intake, IntakeError};
 use crate::config::Timeouts;
-use crate::openai::endpoint::{BodyFormat, EndpointIndex};
+use crate::openai::endpoint::{BodyFormat, EndpointIndex, TokenUse};
 use crate::openai::{ApiError, Extras, FormReader, RequestHead, check_model};
 use crate::router::{Call, Content, Facts, Route};
 use crate::telemetry::access::Record;
@@ -50,7 +50,7 @@ impl Door {
             model: &head.model,
             route: self.route(&head.model)?,
             stream: head.stream,
-            tokens_are_wanted: record.wants_tokens(),
+            tokens_are_wanted: self.wants_tokens(endpoint),
             timeouts: timeouts(&head.extras),
             extras: &head.extras,
             content: Content::Json { body: &body, fields: &head.fields },
@@ -112,6 +112,10 @@ impl Door {
             headers: &parts.headers,
         };
         Ok(self.router().dispatch(call, facts).await?.map(Body::Leased))
+    }
+
+    fn wants_tokens(&self, endpoint: EndpointIndex) -> bool {
+        self.router().table().counts_tokens() && endpoint.endpoint().tokens != TokenUse::Untold
     }
 
     fn intake(&self, body: Incoming) -> Intake {

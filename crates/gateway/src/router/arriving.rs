@@ -10,7 +10,7 @@ use leastbusy_balance::{Outcome, Phase};
 use tokio::time::{Instant, Sleep};
 
 use super::attempt::Attempt;
-use super::watch::{TokensSeen, Watch};
+use super::watch::TokensSeen;
 use crate::openai::endpoint::StreamEnd;
 use crate::openai::{Ending, SseWatch};
 use crate::upstream::{Answer, Limits};
@@ -22,7 +22,6 @@ pub(super) struct Arriving {
     timer: Pin<Box<Sleep>>,
     last_frame: Instant,
     limits: Limits,
-    watch: Watch,
     stream_end: StreamEnd,
 }
 
@@ -42,10 +41,10 @@ impl Arriving {
         attempt: Attempt,
         (timer, answered): (Pin<Box<Sleep>>, std::time::Instant),
         limits: &Limits,
-        (watch, stream_end): (Watch, StreamEnd),
+        stream_end: StreamEnd,
     ) -> Self {
         let last_frame = answered.into();
-        let mut arriving = Self { upstream, attempt, timer, last_frame, limits: *limits, watch, stream_end };
+        let mut arriving = Self { upstream, attempt, timer, last_frame, limits: *limits, stream_end };
         // One that fires too early is set anew then; nearly always the answer is here before.
         let (deadline, _) = arriving.deadline();
         if deadline < arriving.timer.deadline() {
@@ -64,17 +63,17 @@ impl Arriving {
     }
 
     pub(super) fn events(&self) -> Option<&SseWatch> {
-        self.watch.events()
+        self.attempt.watch().events()
     }
 
     /// Says how many of the events so far were preamble.
     pub(super) fn discount(&mut self, preamble_events: u32) {
-        self.watch.discount(preamble_events);
+        self.attempt.discount(preamble_events);
     }
 
     /// What has been seen of the tokens it takes, where that is wanted.
     pub(super) fn tokens(&self) -> Option<TokensSeen> {
-        self.watch.tokens(self.attempt.bytes())
+        self.attempt.tokens_seen()
     }
 
     pub(super) fn limits(&self) -> &Limits {
@@ -120,8 +119,7 @@ impl Arriving {
         match Pin::new(&mut self.upstream).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
                 if let Some(data) = frame.data_ref() {
-                    self.attempt.received(data.len());
-                    self.watch.push(data);
+                    self.attempt.received(data);
                 }
                 // Nobody need ask again after the last byte of a body whose length is known, nor after trailers,
                 // which end a chunked one.

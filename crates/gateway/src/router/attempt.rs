@@ -10,6 +10,9 @@ use super::dispatch::Picked;
 use super::hedge::Lost;
 use super::observer::{AttemptEnd, AttemptReason, AttemptStart};
 use super::table::{ModelGroup, Table};
+use super::tokens::Tokens;
+use super::watch::{TokensSeen, Watch};
+use crate::openai::endpoint::TokenUse;
 
 /// A live attempt. Its lease ends when it is ended or dropped, once, whichever comes first.
 #[derive(Debug)]
@@ -29,6 +32,9 @@ pub(super) struct Attempt {
     first_byte: Option<Duration>,
     status: Option<u16>,
     bytes: u64,
+    watch: Watch,
+    /// Which tokens the answer takes, and the length in bytes of what it answers, for one that does not say.
+    takes: (TokenUse, u64),
     /// How an answer that arrives whole is to be judged.
     whole: Outcome,
     /// Kinds of failure that are the client's own doing on this request.
@@ -89,6 +95,8 @@ impl Attempt {
             first_byte: None,
             status: None,
             bytes: 0,
+            watch: Watch::Off,
+            takes: (TokenUse::Untold, 0),
             whole: Outcome::Success,
             excused,
             lost: None,
@@ -123,6 +131,12 @@ impl Attempt {
         now
     }
 
+    /// What is looked for in the answer's frames. `takes` are the tokens that answers of its endpoint take, and the
+    /// length in bytes of the request's body.
+    pub(super) fn watches(&mut self, watch: Watch, takes: (TokenUse, u64)) {
+        (self.watch, self.takes) = (watch, takes);
+    }
+
     /// Says which time limits tell nothing of the deployment when they pass.
     pub(super) fn excuse_timeouts(&mut self, is: impl Fn(Phase) -> bool) {
         self.excused.timeouts = LIMITED.map(is);
@@ -149,13 +163,31 @@ impl Attempt {
         FailedAttempt { deployment: self.leased, order: self.order, outcome: Outcome::ClientLeft }
     }
 
-    pub(super) fn received(&mut self, bytes: usize) {
-        self.bytes += bytes as u64;
+    /// A piece of the answer.
+    pub(super) fn received(&mut self, data: &[u8]) {
+        self.bytes += data.len() as u64;
+        self.watch.push(data);
     }
 
-    /// Bytes of the answer so far.
-    pub(super) fn bytes(&self) -> u64 {
-        self.bytes
+    pub(super) fn watch(&self) -> &Watch {
+        &self.watch
+    }
+
+    /// Says how many of the events so far were preamble.
+    pub(super) fn discount(&mut self, preamble_events: u32) {
+        self.watch.discount(preamble_events);
+    }
+
+    /// What the answer has shown so far of the tokens it takes, where that is wanted.
+    pub(super) fn tokens_seen(&self) -> Option<TokensSeen> {
+        self.watch.tokens(self.bytes)
+    }
+
+    /// All tokens that it took, as far as is known.
+    fn tokens(&self) -> u32 {
+        let (used, prompt_bytes) = self.takes;
+        let tokens = self.tokens_seen().and_then(|seen| Tokens::new(used, seen, prompt_bytes));
+        tokens.map_or(0, Tokens::total)
     }
 
     /// The last byte of the answer is here.
@@ -169,7 +201,12 @@ impl Attempt {
 
     fn tell(&mut self, outcome: Outcome, now: Instant) {
         let Some(lease) = self.lease.take() else { return };
-        let ending = Ending { outcome, counts: !self.excused.covers(outcome), status: self.status };
+        let ending = Ending {
+            outcome,
+            counts: !self.excused.covers(outcome),
+            status: self.status,
+            tokens: self.tokens(),
+        };
         let until = lease.end(ending, self.table.since_start(now));
         let rested = until.map(|until| until.saturating_sub(self.table.since_start(now)));
         if let Some(rest) = rested {

@@ -34,6 +34,14 @@ impl<'a> Content<'a> {
         Self::Form { form, rest: Upload::new(rest) }
     }
 
+    /// The length of the body in bytes; 0 for one that streams through, whose tokens nobody counts.
+    pub(super) fn bytes(&self) -> u64 {
+        match self {
+            Self::Json { body, .. } => body.len() as u64,
+            Self::Form { .. } => 0,
+        }
+    }
+
     /// The body for one sending; `None` when it has streamed through and was too long to be kept.
     pub(super) fn body(
         &self,

@@ -18,6 +18,7 @@ mod probe;
 pub(crate) mod rules;
 mod served;
 mod table;
+mod tokens;
 mod watch;
 mod ways;
 
@@ -30,4 +31,5 @@ pub use observer::{AttemptEnd, AttemptReason, AttemptStart, Observer};
 pub use probe::Probe;
 pub use served::{CALL_ID, Facts, Served};
 pub use table::{ModelGroup, Route, Table};
+pub use tokens::{Basis, Tokens};
 pub use watch::{BYTES_A_TOKEN, TokensSeen};

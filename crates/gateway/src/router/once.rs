@@ -69,10 +69,11 @@ impl Router {
                 let whole = classify::outcome(parts.status, &parts.headers, SystemTime::now);
                 let answered = attempt.answered(parts.status.as_u16(), whole);
                 let for_tokens = call.tokens_are_wanted && parts.status.as_u16() < 400;
-                let watch = Watch::over(&parts.headers, for_tokens);
-                let stream_end = call.endpoint.endpoint().stream_end;
+                let endpoint = call.endpoint.endpoint();
+                let takes = (endpoint.tokens, call.content.bytes());
+                attempt.watches(Watch::over(&parts.headers, for_tokens), takes);
                 let arriving =
-                    Arriving::new(answer, attempt, (timer, answered), &limits, (watch, stream_end));
+                    Arriving::new(answer, attempt, (timer, answered), &limits, endpoint.stream_end);
                 let held = Held::default();
                 let mut beginning = Beginning { parts, arriving, held, model: call.model };
                 let finding = beginning.look().await;

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use leastbusy_balance::{
-    Condition, DeploymentIndex, Fleet, Group, Lease, Limits, Member, Outcome, Pick, Refusal, Weight,
+    Condition, DeploymentIndex, Fleet, Group, Lease, Limits, Member, Outcome, Pick, Refusal, Usage, Weight,
 };
 
 use super::deployment::{Deployment, NotUsable, Place};
@@ -36,6 +36,7 @@ pub struct Table {
     listed: Vec<String>,
     origins: Vec<Arc<Origin>>,
     observers: Vec<Arc<dyn Observer>>,
+    counts_tokens: bool,
     /// The moment from which the heart's time is counted.
     start: Instant,
     reliability: Reliability,
@@ -115,6 +116,17 @@ impl Table {
     /// Adds an observer of all attempts.
     pub fn observe(&mut self, observer: Arc<dyn Observer>) {
         self.observers.push(observer);
+    }
+
+    /// From now on answers are watched for the tokens they take, which costs a look at their bytes.
+    pub fn count_tokens(&mut self) {
+        self.counts_tokens = true;
+    }
+
+    /// Whether answers are watched for the tokens they take.
+    #[must_use]
+    pub fn counts_tokens(&self) -> bool {
+        self.counts_tokens
     }
 
     /// Where requests for `model` go: an id, an alias, a group, or a wildcard that fits.
@@ -238,6 +250,13 @@ impl Table {
         self.fleet.in_flight_total(deployment.counted_as)
     }
 
+    /// What a deployment was asked for in the last minute through all instances, as the others told last. There are no
+    /// tokens unless they are counted.
+    #[must_use]
+    pub fn usage(&self, deployment: &Deployment) -> Usage {
+        self.fleet.usage(deployment.counted_as, self.since_start(Instant::now()))
+    }
+
     pub(super) fn reliability(&self) -> &Reliability {
         &self.reliability
     }
@@ -336,6 +355,7 @@ impl<'a> Builder<'a> {
             listed: self.listed,
             origins: self.origins,
             observers: Vec::new(),
+            counts_tokens: false,
             start: Instant::now(),
             reliability: Reliability {
                 retries: router.retries.clone(),

@@ -155,6 +155,9 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
     let mut table = Table::new(config, engines.base_urls())?;
     let sharing = sharing::start(config.shared_state.as_ref(), &mut table, address)?;
     let status = sharing.as_ref().map(|sharing| Arc::clone(sharing.status()));
+    if sharing.is_some() || options.access_log.is_some() {
+        table.count_tokens();
+    }
     let metrics = Arc::new(Metrics::new(&table, status.clone()));
     table.observe(Arc::clone(&metrics) as Arc<dyn Observer>);
     options.observers.into_iter().for_each(|observer| table.observe(observer));

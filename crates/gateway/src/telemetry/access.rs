@@ -13,9 +13,8 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use super::lines::Lines;
 use super::log::LogFormat;
 use super::metrics::Metrics;
-use super::tokens::{Basis, Tokens};
 use crate::openai::endpoint::{EndpointIndex, TokenUse};
-use crate::router::{CallId, Facts, Served, TokensSeen};
+use crate::router::{Basis, CallId, Facts, Served, Tokens, TokensSeen};
 
 /// Where access lines go, and how they look.
 #[derive(Debug, Clone)]
@@ -195,12 +194,6 @@ impl Record {
         if let Some(draft) = &mut self.draft {
             draft.prompt_bytes = bytes as u64;
         }
-    }
-
-    /// Whether its line tells of the tokens that the answer takes.
-    #[must_use]
-    pub fn wants_tokens(&self) -> bool {
-        self.draft.is_some() && self.token_use() != TokenUse::Untold
     }
 
     fn token_use(&self) -> TokenUse {

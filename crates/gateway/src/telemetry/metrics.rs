@@ -234,6 +234,7 @@ struct Live {
     start: Instant,
     deployments: Vec<(DeploymentLabels, DeploymentIndex)>,
     origins: Vec<Arc<Origin>>,
+    counts_tokens: bool,
 }
 
 impl Live {
@@ -250,6 +251,7 @@ impl Live {
             start: table.start(),
             deployments,
             origins: table.origins().to_vec(),
+            counts_tokens: table.counts_tokens(),
         }
     }
 }
@@ -272,6 +274,23 @@ impl Collector for Live {
         for (labels, counted_as) in &self.deployments {
             let in_flight = i64::from(self.fleet.in_flight_total(*counted_as));
             ConstGauge::new(in_flight).encode(fleet.encode_family(labels)?)?;
+        }
+        let usages: Vec<_> = self
+            .deployments
+            .iter()
+            .map(|(labels, counted_as)| (labels, self.fleet.usage(*counted_as, now)))
+            .collect();
+        let help = "Attempts begun in the last minute by all instances";
+        let mut requests = encoder.encode_descriptor("requests_last_minute", help, None, kind)?;
+        for (labels, usage) in &usages {
+            ConstGauge::new(usage.requests).encode(requests.encode_family(*labels)?)?;
+        }
+        if self.counts_tokens {
+            let help = "Tokens of attempts that ended in the last minute at all instances";
+            let mut tokens = encoder.encode_descriptor("tokens_last_minute", help, None, kind)?;
+            for (labels, usage) in &usages {
+                ConstGauge::new(usage.tokens).encode(tokens.encode_family(*labels)?)?;
+            }
         }
         let help = "1 for the state that a deployment is in";
         let mut states = encoder.encode_descriptor("deployment_state", help, None, kind)?;

@@ -4,4 +4,3 @@ pub mod access;
 pub mod lines;
 pub mod log;
 pub mod metrics;
-mod tokens;

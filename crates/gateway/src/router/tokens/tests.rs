@@ -28,3 +28,11 @@ fn what_cannot_be_read_has_no_output() {
     let tokens = Tokens::new(TokenUse::PromptAndOutput, TokensSeen::default(), 40);
     assert_eq!(tokens, Some(Tokens { prompt: 10, output: None, basis: Basis::Estimated }));
 }
+
+#[test]
+fn all_tokens_are_those_read_and_those_written() {
+    let total = |prompt, output| Tokens { prompt, output, basis: Basis::Counted }.total();
+    assert_eq!(total(12, Some(34)), 46);
+    assert_eq!(total(12, None), 12);
+    assert_eq!(total(u64::MAX, Some(1)), u32::MAX);
+}

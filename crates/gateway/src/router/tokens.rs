@@ -2,22 +2,24 @@
 
 use serde::Serialize;
 
+use super::watch::{BYTES_A_TOKEN, TokensSeen};
 use crate::openai::endpoint::TokenUse;
-use crate::router::{BYTES_A_TOKEN, TokensSeen};
 
 /// The tokens of one request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Tokens {
-    pub(super) prompt: u64,
-    /// `None` for an endpoint that writes none, and where nothing is known of them.
-    pub(super) output: Option<u64>,
-    pub(super) basis: Basis,
+pub struct Tokens {
+    /// Those that were read.
+    pub prompt: u64,
+    /// Those that were written; `None` for an endpoint that writes none, and where nothing is known of them.
+    pub output: Option<u64>,
+    /// What the numbers are worth.
+    pub basis: Basis,
 }
 
 /// What the numbers are worth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Basis {
+pub enum Basis {
     /// The answer's `usage` says so.
     Counted,
     /// The answer does not say; they follow from the lengths of both bodies, or from the number of events.
@@ -27,7 +29,8 @@ pub(super) enum Basis {
 impl Tokens {
     /// The tokens that `used` asks for; all of them are counted, or all estimated. `prompt_bytes` is the length of the
     /// request's body.
-    pub(super) fn new(used: TokenUse, seen: TokensSeen, prompt_bytes: u64) -> Option<Self> {
+    #[must_use]
+    pub fn new(used: TokenUse, seen: TokensSeen, prompt_bytes: u64) -> Option<Self> {
         let has_output = match used {
             TokenUse::Untold => return None,
             TokenUse::Prompt => false,
@@ -45,6 +48,13 @@ impl Tokens {
                 basis: Basis::Estimated,
             },
         })
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn total(self) -> u32 {
+        let total = self.prompt.saturating_add(self.output.unwrap_or(0));
+        u32::try_from(total).unwrap_or(u32::MAX)
     }
 }
 
