@@ -30,6 +30,16 @@ impl Keys {
         format!("{}:marks", self.prefix)
     }
 
+    /// Sorted set of instances by when they told of their usage last, in the server's time.
+    pub(super) fn usages(&self) -> String {
+        format!("{}:u", self.prefix)
+    }
+
+    /// What an instance was asked for in the last minute.
+    pub(super) fn usage(&self, id: InstanceId) -> String {
+        format!("{}:u:{}", self.prefix, name::written(id))
+    }
+
     /// Number that changes with the members and the marks.
     pub(super) fn version(&self) -> String {
         format!("{}:v", self.prefix)

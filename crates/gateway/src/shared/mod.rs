@@ -14,6 +14,7 @@ mod scripts;
 mod status;
 pub(crate) mod store;
 mod task;
+mod usage;
 mod wire;
 
 use std::io;
@@ -33,6 +34,7 @@ use self::scripts::Scripts;
 pub use self::status::{Count, Instance, Snapshot, Status};
 use self::store::{Store, StoreError, Target};
 use self::task::Task;
+use self::usage::UsageExchange;
 use crate::config::SharedState;
 
 /// Sharing that goes on until it is stopped or dropped.
@@ -82,10 +84,12 @@ impl Sharing {
         let status = Arc::new(Status::new(settings, name::written(me), place.clone()));
         let nudge = Arc::new(Nudge::new());
         let (stop, stopped) = watch::channel(false);
+        let names = Names::new(names);
         let task = Task {
             me,
             store,
-            exchange: Exchange::new(me, place, Arc::new(settings.clone()), Names::new(names)),
+            usage: UsageExchange::new(me, names.clone()),
+            exchange: Exchange::new(me, place, Arc::new(settings.clone()), names),
             keys,
             scripts: Scripts::new(),
             fleet,

@@ -16,6 +16,7 @@ use super::nudge::Nudge;
 use super::scripts::Scripts;
 use super::status::{Count, Instance, Status};
 use super::store::{Batch, Store, StoreError, reply};
+use super::usage::UsageExchange;
 use super::wire;
 
 /// How often Redis is asked for the CPU it has used.
@@ -27,6 +28,7 @@ pub(super) struct Task {
     pub(super) me: InstanceId,
     pub(super) store: Store,
     pub(super) exchange: Exchange,
+    pub(super) usage: UsageExchange,
     pub(super) keys: Keys,
     pub(super) scripts: Scripts,
     pub(super) fleet: Arc<Fleet>,
@@ -77,6 +79,7 @@ impl Task {
                         );
                     }
                     self.ask_for_cpu().await;
+                    self.share_usage().await;
                     tell(first.take(), Ok(()));
                     self.exchange.pause(fastrand::f64())
                 }
@@ -166,10 +169,23 @@ impl Task {
         };
     }
 
+    /// Usage that is not told now is told with the next; an outage shows in the next exchange.
+    async fn share_usage(&mut self) {
+        let fleet = (&*self.fleet, || self.start.elapsed());
+        let is_alone = self.exchange.is_alone();
+        if let Err(error) = self.usage.turn(&mut self.store, fleet, &self.keys, is_alone).await {
+            tracing::debug!(cause = error.kind(), "usage could not be shared: {error}");
+        }
+    }
+
     /// Withdraws what this instance told, so that nobody waits for its lease to run out.
     async fn leave(&mut self) {
         if self.exchange.is_failing() {
             return;
+        }
+        let fleet = (&*self.fleet, self.start.elapsed());
+        if let Err(error) = self.usage.last_turn(&mut self.store, fleet, &self.keys).await {
+            tracing::debug!(cause = error.kind(), "the last usage could not be told: {error}");
         }
         let mut batch = Batch::new();
         self.scripts.leave(&mut batch, &self.keys, self.me);

@@ -9,6 +9,9 @@
 // The scenery: what plays the client, the upstream and the gateway.
 mod client;
 mod gateway;
+#[path = "../redis_kit/mod.rs"]
+#[expect(dead_code, unused_imports, reason = "the kit does more than these tests need")]
+mod redis_kit;
 mod script;
 mod wire;
 
@@ -37,3 +40,4 @@ mod stopping;
 mod streams;
 mod timeouts;
 mod tls;
+mod usage;
