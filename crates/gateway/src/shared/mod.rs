@@ -17,6 +17,10 @@ mod task;
 mod usage;
 mod wire;
 
+#[cfg(test)]
+#[path = "../../tests/redis_kit/mod.rs"]
+mod redis_kit;
+
 use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;

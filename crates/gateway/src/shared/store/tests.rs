@@ -6,9 +6,6 @@ mod outages;
 mod scripts;
 mod topologies;
 
-#[path = "../../../tests/redis_kit/mod.rs"]
-mod redis_kit;
-
 use std::time::{Duration, Instant};
 
 use redis::Value;
@@ -16,7 +13,7 @@ use redis::Value;
 use crate::config::{Redis, RedisNode, SharedState, Topology};
 
 use super::*;
-use redis_kit::Server;
+use crate::shared::redis_kit::Server;
 
 /// Where a test is not about time.
 const PATIENCE: Duration = Duration::from_secs(5);

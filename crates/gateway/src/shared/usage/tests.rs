@@ -1,9 +1,5 @@
 //! Usage through a real server. Each test prints what it measured.
 
-#[path = "../../../tests/redis_kit/mod.rs"]
-#[expect(dead_code, unused_imports, reason = "the kit does more than these tests need")]
-mod redis_kit;
-
 use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Instant;
@@ -12,8 +8,8 @@ use leastbusy_balance::{DeploymentIndex, Ending, Group, Member, Outcome, Pick, T
 
 use super::*;
 use crate::config::{Redis, RedisNode, SharedState, Topology};
+use crate::shared::redis_kit::{Server, information};
 use crate::shared::store::Target;
-use redis_kit::{Server, information};
 
 /// What may pass between a telling and its hearing on a busy machine.
 const SLACK: Duration = Duration::from_millis(900);

@@ -2,8 +2,8 @@
 
 use crate::config::{RedisTls, Secret};
 
-use super::redis_kit::{Certificates, free_port};
 use super::*;
+use crate::shared::redis_kit::{Certificates, free_port};
 
 fn secret(password: &str) -> Option<Secret> {
     Some(Secret::new(password))

@@ -1,7 +1,7 @@
 //! Clusters and Sentinels that lose a master.
 
-use super::redis_kit::{Cluster, SERVICE, Sentinels, eventually, information};
 use super::*;
+use crate::shared::redis_kit::{Cluster, SERVICE, Sentinels, eventually, information};
 
 /// How long until the store reaches another master after its own has been frozen. Another store, which says nothing meanwhile,
 /// then finds its master gone or demoted, and finds the new one with its next batch.
