@@ -299,7 +299,7 @@ impl Exchange {
     }
 
     /// Has the fleet go by what is known now.
-    fn show(&mut self, fleet: &Fleet, now: Duration) {
+    pub(super) fn show(&mut self, fleet: &Fleet, now: Duration) {
         let mut view = self.roster.view(now);
         if 0 < view.others {
             self.last_heard = now;
