@@ -104,6 +104,8 @@ pub(super) struct Exchange {
     failures: u32,
     /// When anybody was heard of last.
     last_heard: Duration,
+    /// Until when others are expected at any moment, although none is there.
+    expects_until: Duration,
 }
 
 impl Exchange {
@@ -127,6 +129,7 @@ impl Exchange {
             lost: None,
             failures: 0,
             last_heard: Duration::ZERO,
+            expects_until: Duration::ZERO,
         }
     }
 
@@ -135,8 +138,8 @@ impl Exchange {
         self.began = now;
         self.number += 1;
         self.notes.extend(fleet.news());
-        let every = if self.members.is_empty() { self.roll_call() } else { self.interval() };
-        let telling = Blob::new(self.number, every, &self.place, fleet.tell(now), &self.names).written();
+        let telling =
+            Blob::new(self.number, self.pace(), &self.place, fleet.tell(now), &self.names).written();
         let notes = self.notes.iter().filter_map(|(deployment, news)| {
             let note = match *news {
                 News::Rests(rest) => Note::Rests { remaining: rest.until.saturating_sub(now), rest },
@@ -175,6 +178,10 @@ impl Exchange {
             self.members =
                 members.iter().filter_map(|id| name::read(id)).filter(|id| *id != self.me).collect();
             self.next_roll_call = now + self.roll_call();
+            if self.members.is_empty() && !was_alone {
+                // A Redis that has lost everything sees them come back one by one.
+                self.expects_until = now + self.settings.lease_time();
+            }
             self.has_unread = self.members.iter().any(|id| !turn.read.contains(id));
             let (members, roster) = (&self.members, &mut self.roster);
             let left: Vec<_> = roster.ids().filter(|id| !members.contains(id)).collect();
@@ -227,12 +234,16 @@ impl Exchange {
             self.interval().saturating_mul(1 << self.failures.min(8)).min(RETRY_MAX.max(self.interval()))
         } else if self.is_behind() {
             return Duration::ZERO;
-        } else if self.members.is_empty() {
-            self.roll_call()
         } else {
-            self.interval()
+            self.pace()
         };
         base.mul_f64(0.8 + 0.4 * dice)
+    }
+
+    /// Time between two turns while Redis answers.
+    fn pace(&self) -> Duration {
+        let is_alone = self.members.is_empty() && self.expects_until <= self.began;
+        if is_alone { self.roll_call() } else { self.interval() }
     }
 
     /// The shortest time between two turns, however much there is to tell.
