@@ -103,7 +103,7 @@ impl Sharing {
             next_cpu: Some(Instant::now()),
         };
         let (first, met) = mpsc::sync_channel(1);
-        let thread = Some(task.spawn(stopped, first)?);
+        let thread = Some(task.spawn(stopped, settings.required.then_some(first))?);
         let sharing = Self { status, nudge, stop, thread };
         if settings.required {
             // Both time limits of the first exchange lie within this wait.

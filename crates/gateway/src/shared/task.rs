@@ -48,11 +48,11 @@ impl Task {
     /// Shares until `stopped`, then withdraws what was told. Beside the workers, so that no exchange waits for a request
     /// and no request for an exchange.
     ///
-    /// How the first exchange went is sent to `first`.
+    /// How the first exchange went is sent to `first`, if anybody waits for that; whoever does says what comes of a failure.
     pub(super) fn spawn(
         mut self,
         mut stopped: watch::Receiver<bool>,
-        first: mpsc::SyncSender<Result<(), StoreError>>,
+        first: Option<mpsc::SyncSender<Result<(), StoreError>>>,
     ) -> io::Result<JoinHandle<()>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("leastbusy-shared".to_owned()).spawn(move || {
@@ -68,8 +68,7 @@ impl Task {
         })
     }
 
-    async fn share(&mut self, first: mpsc::SyncSender<Result<(), StoreError>>) {
-        let mut first = Some(first);
+    async fn share(&mut self, mut first: Option<mpsc::SyncSender<Result<(), StoreError>>>) {
         loop {
             let began = Instant::now();
             let pause = match self.take_turn().await {
@@ -84,12 +83,18 @@ impl Task {
                     }
                     self.ask_for_cpu().await;
                     self.share_usage().await;
-                    tell(first.take(), Ok(()));
+                    if let Some(first) = first.take() {
+                        let _ = first.try_send(Ok(()));
+                    }
                     self.exchange.pause(fastrand::f64())
                 }
                 Err(error) => {
-                    self.failed(&error);
-                    tell(first.take(), Err(error));
+                    match first.take() {
+                        Some(first) => {
+                            let _ = first.try_send(Err(error));
+                        }
+                        None => self.failed(&error),
+                    }
                     self.exchange.pause(fastrand::f64())
                 }
             };
@@ -207,13 +212,6 @@ impl Task {
         if let Err(error) = self.store.run(&batch).await {
             tracing::debug!(cause = error.kind(), "what was told could not be withdrawn: {error}");
         }
-    }
-}
-
-/// Who waits for the first exchange, if anybody does.
-fn tell(first: Option<mpsc::SyncSender<Result<(), StoreError>>>, result: Result<(), StoreError>) {
-    if let Some(first) = first {
-        let _ = first.try_send(result);
     }
 }
 
