@@ -64,7 +64,12 @@ impl Server {
 
     /// Sends one command on a connection of its own.
     pub(crate) async fn try_command(&self, words: &[&str]) -> RedisResult<Value> {
-        let password = self.password.as_ref().map(|password| format!(":{password}@")).unwrap_or_default();
+        self.try_command_as(self.password.as_deref(), words).await
+    }
+
+    /// As [`Server::try_command`], with a password that is not the one it began with.
+    pub(crate) async fn try_command_as(&self, password: Option<&str>, words: &[&str]) -> RedisResult<Value> {
+        let password = password.map(|password| format!(":{password}@")).unwrap_or_default();
         let client = redis::Client::open(format!("redis://{password}{}/", self.address()))?;
         let mut connection = client.get_multiplexed_async_connection().await?;
         let mut command = redis::Cmd::new();

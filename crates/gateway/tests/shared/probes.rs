@@ -1,0 +1,87 @@
+//! A deployment returns to the whole fleet at once: one probe, then one ramp.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::load::Load;
+use super::redis_kit::Server;
+use super::script::{Script, Upstream, answers};
+use super::{INTERVAL, SLACK, fleet, models, through, until};
+
+const GATEWAYS: usize = 3;
+const CLIENTS_OF_EACH: usize = 12;
+
+/// What an answer takes, and what the probe's takes: many requests come meanwhile.
+const ANSWER: Duration = Duration::from_millis(100);
+const PROBE: Duration = Duration::from_millis(500);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_probe_and_one_ramp_for_all() {
+    let redis = Server::start().await;
+    let arrivals: Arc<Mutex<Vec<Instant>>> = Arc::default();
+    let seen = Arc::clone(&arrivals);
+    let returning = Upstream::playing_each(move |_| {
+        let mut arrivals = seen.lock().unwrap();
+        arrivals.push(Instant::now());
+        match arrivals.len() {
+            1 => answers(429).header("retry-after", "1").json("{}"),
+            2 => slowly(PROBE),
+            _ => slowly(ANSWER),
+        }
+    })
+    .await;
+    let well = Upstream::playing_each(|_| slowly(ANSWER)).await;
+    let yaml = models(&[("a", returning.base()), ("b", well.base())]);
+    let yaml = format!("{yaml}general_settings: {{workers: 1}}\n{}", through(redis.port(), ""));
+    let instances = fleet(GATEWAYS, &yaml).await;
+    while returning.requests() == 0 {
+        assert_eq!(instances[0].asks("m").await.status, 200);
+    }
+    for instance in &instances {
+        until("a rest", async || instance.state("a").await == "cooling_down").await;
+    }
+    let began = Instant::now();
+    let clients =
+        instances.iter().flat_map(|instance| std::iter::repeat_n(instance.address, CLIENTS_OF_EACH));
+    let loads: Vec<_> = clients.map(|address| Load::asking(address, "m")).collect();
+    let at = |number: usize| arrivals.lock().unwrap().get(number).copied();
+
+    until("a probe", async || at(1).is_some()).await;
+    let probe = at(1).unwrap();
+    println!("the probe came {:.2?} after the 429 with a Retry-After of 1 s", probe - at(0).unwrap());
+    until("a request after the probe", async || at(2).is_some()).await;
+    let second = at(2).unwrap();
+    let asked: usize = loads.iter().map(|load| load.between(probe, probe + PROBE).count).sum();
+    println!(
+        "the next request came {:.0?} after it; {asked} requests were answered meanwhile",
+        second - probe
+    );
+    assert!(PROBE <= second - probe, "a second request while the probe was not answered");
+    assert!(50 < asked, "all instances have traffic");
+
+    let answered = probe + PROBE;
+    for instance in &instances {
+        until("a ramp", async || instance.state("a").await == "ramping").await;
+        println!("ramping at an instance {:.0?} after the probe's answer", answered.elapsed());
+    }
+    assert!(answered.elapsed() < INTERVAL + 2 * SLACK);
+    let step = |number: u32| (answered + ANSWER * number, answered + ANSWER * (number + 1));
+    tokio::time::sleep_until(step(7).1.into()).await;
+    let arrived = arrivals.lock().unwrap().clone();
+    let steps: Vec<_> = (0..8)
+        .map(|number| arrived.iter().filter(|at| step(number).0 <= **at && **at < step(number).1).count())
+        .collect();
+    println!(
+        "requests to it in each {ANSWER:?} from then on: {steps:?}; its share would be {}",
+        GATEWAYS * CLIENTS_OF_EACH / 2
+    );
+    assert!(steps[0] <= GATEWAYS, "{steps:?}");
+    assert!(steps[7] > steps[0], "{steps:?}");
+    for load in &loads {
+        assert_eq!(load.between(began, Instant::now()).failed, 0);
+    }
+}
+
+fn slowly(pause: Duration) -> Script {
+    answers(200).pauses(pause).json("{}")
+}
