@@ -145,9 +145,12 @@ impl Fleet {
             view.deployments.clear();
         }
         let mut seen = view.deployments.iter_mut().peekable();
-        for (at, health) in books.all_health().iter_mut().enumerate() {
+        for at in 0..books.counts().count() {
             let of_this = seen.next_if(|seen| seen.deployment.0 as usize == at);
+            let health = books.health(DeploymentIndex::at(at));
             health.others_saw(of_this.map(|seen| std::mem::take(&mut seen.answers)).unwrap_or_default(), now);
+            let calm = health.settle(now);
+            books.set_calm(DeploymentIndex::at(at), calm);
         }
         books.sharing().see(view);
     }

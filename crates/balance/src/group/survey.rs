@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Core, Pick, Unavailable};
 use crate::candidate::{Candidate, Surveyed};
-use crate::fleet::{Books, DeploymentIndex};
+use crate::fleet::{Books, DeploymentIndex, Seat};
 use crate::health::{Availability, Peers};
 use crate::load::{load, load_by_speed};
 
@@ -16,7 +16,8 @@ impl Core {
         pick: &Pick<'_>,
         mut see: impl FnMut(Surveyed),
     ) -> Unavailable {
-        let peers = self.load_of_peers(books, pick.now);
+        // Only a ramp asks for it.
+        let mut peers = None;
         let crew = books.crew();
         let mut unavailable = Unavailable::default();
         for (index, member) in self.members.iter().enumerate() {
@@ -24,14 +25,32 @@ impl Core {
                 continue;
             }
             let tried = pick.was_tried(member.deployment);
-            let in_flight = books.seat(member.deployment).in_flight;
+            let Seat { in_flight, calm } = books.seat(member.deployment);
+            let weight = member.weight.get();
+            if calm {
+                unavailable.somebody_open = true;
+                if !tried {
+                    let busy = in_flight.into();
+                    let load = self.load(index, busy, 1.0, None);
+                    let candidate = Candidate {
+                        member: index,
+                        order: member.order,
+                        in_flight,
+                        weight,
+                        is_full: false,
+                        load,
+                    };
+                    see(Surveyed { candidate, busy, share: self.share(index) });
+                }
+                continue;
+            }
+            let peers = *peers.get_or_insert_with(|| self.load_of_peers(books, pick.now));
             let health = books.health(member.deployment);
             let calm = health.settle(pick.now);
             let availability = health.availability(pick.now);
             if !tried {
                 health.ask_to_probe(availability, pick.now);
             }
-            let weight = member.weight.get();
             let (is_full, load, busy, factor) = match availability {
                 closed @ (Availability::Closed(_) | Availability::Probed(_)) => {
                     // Two entries may lead to one deployment.
