@@ -25,11 +25,18 @@ class Gateway:
         except urllib.error.HTTPError as refused:
             return refused.code, refused.read().decode()
 
-    def in_flight(self, key=None):
-        """What is in flight on each deployment, by its id."""
+    def in_flight(self, key=None, of="this"):
+        """What is in flight on each deployment, by its id: through this gateway, or in `total`."""
         status, text = self.get("/router/deployments", key)
         assert status == 200, text
-        return {deployment["id"]: deployment["in_flight"] for deployment in json.loads(text)["data"]}
+        field = {"this": "in_flight", "total": "in_flight_total"}[of]
+        return {deployment["id"]: deployment[field] for deployment in json.loads(text)["data"]}
+
+    def instances(self, key=None):
+        """How many gateways share their counts, as this one knows."""
+        status, text = self.get("/router/instances", key)
+        assert status == 200, text
+        return len(json.loads(text)["data"])
 
 
 @contextlib.contextmanager
