@@ -2,16 +2,21 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::time::Duration;
 
 use leastbusy_balance::{Answers, Counter, DeploymentIndex, ErrorClass, RampCounts, Told};
+use serde::de::{Error as _, IgnoredAny, SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::name::DeploymentName;
 
 /// The form that this release writes, and the only one that it reads.
 const FORM: u8 = 1;
+
+/// No setting makes an instance tell less often than each third of the longest lease; half of it counts as a telling's age.
+const EVERY_MAX: Duration = Duration::from_secs(20);
 
 /// What an instance tells, and of itself.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -47,15 +52,39 @@ const ANY: &str = "any";
 type Failures = Vec<(String, u32)>;
 type WrittenRamp = (String, u32, u32, u32);
 
-#[derive(Debug, Deserialize)]
-struct Columns(
-    u32,
-    #[serde(default)] f64,
-    #[serde(default)] u64,
-    #[serde(default)] u64,
-    #[serde(default)] Failures,
-    #[serde(default)] Vec<WrittenRamp>,
-);
+#[derive(Debug, Default)]
+struct Columns(u32, f64, u64, u64, Failures, Vec<WrittenRamp>);
+
+/// Reads the columns that this release knows; a later one may have more.
+impl<'de> Deserialize<'de> for Columns {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ColumnsVisitor)
+    }
+}
+
+struct ColumnsVisitor;
+
+impl<'de> Visitor<'de> for ColumnsVisitor {
+    type Value = Columns;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the columns of a deployment")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut columns: A) -> Result<Columns, A::Error> {
+        let in_flight = columns.next_element()?.ok_or_else(|| A::Error::invalid_length(0, &self))?;
+        let read = Columns(
+            in_flight,
+            columns.next_element()?.unwrap_or_default(),
+            columns.next_element()?.unwrap_or_default(),
+            columns.next_element()?.unwrap_or_default(),
+            columns.next_element()?.unwrap_or_default(),
+            columns.next_element()?.unwrap_or_default(),
+        );
+        while columns.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(read)
+    }
+}
 
 impl From<Columns> for Row {
     fn from(Columns(in_flight, arrivals, well, all, failures, ramps): Columns) -> Self {
@@ -164,7 +193,7 @@ impl<'a> Blob<'a> {
     }
 
     pub(super) fn every(&self) -> Duration {
-        Duration::from_millis(self.every_ms)
+        Duration::from_millis(self.every_ms).min(EVERY_MAX)
     }
 
     /// What it tells of the deployments that this fleet has, too.
@@ -176,3 +205,6 @@ impl<'a> Blob<'a> {
         .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
