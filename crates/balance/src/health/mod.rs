@@ -249,6 +249,7 @@ impl Health {
             return;
         }
         self.forget_answers();
+        self.void_probe_right();
         self.news = Some(News::Returns { ramp: dice, since: now });
         self.begin(Ramp::new(dice, now), !rules.ramp_time.is_zero());
     }
@@ -378,6 +379,7 @@ impl Health {
         self.awaits = None;
         self.cause = Some(Cause { outcome: report.outcome, status: report.status });
         self.log.clear();
+        self.void_probe_right();
         self.tells_rest();
         // Failures that come together are one rest, which the later ones only lengthen.
         let is_news = known.is_none_or(|known| known <= report.now);

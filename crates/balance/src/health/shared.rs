@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Availability, Cause, Counter, Health, PROBE_PAUSE, Ramp, RampCounts, State};
+use super::{Availability, Cause, Counter, DOUBLINGS_MAX, Health, PROBE_PAUSE, Ramp, RampCounts, State};
 use crate::outcome::Outcome;
 
 /// Something that the other instances are to know of a deployment at once.
@@ -139,6 +139,13 @@ impl Health {
         }
     }
 
+    /// What comes after a rest or a return needs a right of its own: the others have forgotten this one.
+    pub(super) fn void_probe_right(&mut self) {
+        if let ProbeRight::Until(_) = self.probe_right {
+            self.probe_right = ProbeRight::Asked(None);
+        }
+    }
+
     pub(super) fn has_probe_right(&self, now: Duration) -> bool {
         match self.probe_right {
             ProbeRight::Free => true,
@@ -239,7 +246,8 @@ impl Health {
         self.state = State::Resting(until);
         // Its probe is picked when it is over, however late this is heard.
         self.rested_at = self.rested_at.max(rest.until.min(now));
-        self.relapses = self.relapses.max(rest.relapses);
+        self.relapses = self.relapses.max(rest.relapses.min(DOUBLINGS_MAX));
+        self.void_probe_right();
         if let Some(outcome) = rest.reason {
             self.cause = Some(Cause { outcome, status: rest.status });
         }
@@ -283,6 +291,7 @@ impl Health {
         self.forget_answers();
         self.probed_at = now;
         self.news = None;
+        self.void_probe_right();
         self.begin(ramp, true);
     }
 
