@@ -21,7 +21,7 @@ pub(super) struct ReadMarks {
 /// What is noted of a deployment; the scripts in `lua/` write it.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Mark {
-    /// Rises with every change, so that each is taken in once.
+    /// Rises with every change, so that each is taken in once: the server's time in milliseconds, or a little more.
     #[serde(rename = "n")]
     number: u64,
     /// Who made the last change.
@@ -70,33 +70,42 @@ impl Marks {
             let Some(deployment_name) = DeploymentName::read(field) else { continue };
             let Ok(mark) = serde_json::from_slice::<Mark>(json) else { continue };
             let Some(deployment) = names.deployment(deployment_name) else { continue };
-            let known = self.taken.insert(deployment_name, mark.number);
-            if known.is_some_and(|known| mark.number <= known) || mark.by == me {
+            let known = self.taken.get(&deployment_name).copied();
+            if known.is_some_and(|known| is_old(mark.number, known, *server_ms)) {
                 continue;
             }
-            if let Some(learned) = mark.phase.learned(*server_ms, now) {
+            self.taken.insert(deployment_name, mark.number);
+            if mark.by == me {
+                continue;
+            }
+            if let Some(learned) = mark.learned(*server_ms, now) {
                 news.push((deployment, learned));
             }
         }
         news
     }
-
-    /// Forgets what was taken in: the server may have lost it, and would count from the beginning.
-    pub(super) fn forget(&mut self) {
-        self.taken.clear();
-    }
 }
 
-impl Phase {
+/// Whether a mark is the `known` one or from before it, as a replica that lags behind has it. Numbers are times of the
+/// server: a known one that is yet to come says that its clock was set back, and lower numbers are the new ones.
+fn is_old(number: u64, known: u64, server_ms: f64) -> bool {
+    number == known || (number < known && known as f64 <= server_ms + CLOCK_SLACK_MS)
+}
+
+/// As in `lua/mark.lua`: numbers of marks that are made at one moment run ahead of it a little.
+const CLOCK_SLACK_MS: f64 = 1000.0;
+
+impl Mark {
     fn learned(&self, server_ms: f64, now: Duration) -> Option<Learned> {
-        match self {
-            Self::Resting { until, reason, status, relapses } => Some(Learned::Rests(Rest {
-                until: now + milliseconds(until - server_ms),
+        match &self.phase {
+            Phase::Resting { until, reason, status, relapses } => Some(Learned::Rests(Rest {
+                // No longer than it was to last when it was noted, even if the server's clock was set back since.
+                until: now + milliseconds(until - server_ms.max(self.number as f64)),
                 reason: reason.as_deref().and_then(Outcome::named),
                 status: *status,
                 relapses: *relapses,
             })),
-            Self::Returning { ramp, since } => Some(Learned::Returns {
+            Phase::Returning { ramp, since } => Some(Learned::Returns {
                 ramp: u64::from_str_radix(ramp, 16).ok()?,
                 since: now.saturating_sub(milliseconds(server_ms - since)),
             }),
@@ -109,3 +118,6 @@ fn milliseconds(number: f64) -> Duration {
     const DAY: f64 = 86_400_000.0;
     Duration::from_secs_f64(number.clamp(0.0, 30.0 * DAY) / 1000.0)
 }
+
+#[cfg(test)]
+mod tests;

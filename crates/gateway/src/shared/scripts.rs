@@ -25,9 +25,9 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            rest: Script::new(include_str!("lua/rest.lua")),
-            probe: Script::new(include_str!("lua/probe.lua")),
-            returned: Script::new(include_str!("lua/return.lua")),
+            rest: Script::new(concat!(include_str!("lua/mark.lua"), include_str!("lua/rest.lua"))),
+            probe: Script::new(concat!(include_str!("lua/mark.lua"), include_str!("lua/probe.lua"))),
+            returned: Script::new(concat!(include_str!("lua/mark.lua"), include_str!("lua/return.lua"))),
             marks: Script::new(include_str!("lua/marks.lua")),
             roll_call: Script::new(include_str!("lua/roll_call.lua")),
             leave: Script::new(include_str!("lua/leave.lua")),

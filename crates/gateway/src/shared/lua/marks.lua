@@ -5,8 +5,11 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local marks = redis.call('HGETALL', KEYS[1])
 local kept = {}
 for at = 1, #marks, 2 do
-  local mark = cjson.decode(marks[at + 1])
-  if (mark['until'] or mark.since) + tonumber(ARGV[1]) < now then
+  local is_json, mark = pcall(cjson.decode, marks[at + 1])
+  local known = is_json and type(mark) == 'table'
+  -- A mark without either is of another release, and for that one to let go.
+  local last = known and (tonumber(mark['until']) or tonumber(mark.since)) or now
+  if not known or last + tonumber(ARGV[1]) < now then
     redis.call('HDEL', KEYS[1], marks[at])
   else
     kept[#kept + 1] = marks[at]

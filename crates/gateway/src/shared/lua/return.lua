@@ -1,15 +1,17 @@
--- Notes that a deployment comes back: the probe of the instance that held the right to it was answered well.
+-- Notes that a deployment comes back, as the probe showed of the instance that held the right to it, or of one that
+-- had to ask it with nobody holding that.
 -- KEYS: marks, version. ARGV: deployment, instance, name of the ramp, milliseconds since it began.
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local known = redis.call('HGET', KEYS[1], ARGV[1])
-local mark = known and cjson.decode(known) or { n = 0 }
-if mark.prober and mark.prober ~= ARGV[2] then
+local since = now - tonumber(ARGV[4])
+if prober and prober ~= ARGV[2] then
   return 0
 end
-local new = { n = math.max(mark.n + 1, now), by = ARGV[2], phase = 'returning', ramp = ARGV[3], since = now - tonumber(ARGV[4]) }
-redis.call('HSET', KEYS[1], ARGV[1], cjson.encode(new))
-redis.call('INCR', KEYS[2])
-redis.call('PEXPIRE', KEYS[1], 86400000)
-redis.call('PEXPIRE', KEYS[2], 86400000)
+-- A rest that was noted after it came back is the later news.
+if mark.phase == 'resting' and mark.n > since then
+  return 0
+end
+-- Of two ramps the later one goes on.
+if mark.phase == 'returning' and mark.ramp ~= ARGV[3] and (tonumber(mark.since) or 0) > since then
+  return 0
+end
+tell({ phase = 'returning', ramp = ARGV[3], since = since })
 return 1

@@ -2,9 +2,14 @@
 -- KEYS: members, version. ARGV: instance, milliseconds after which one that is not heard of is struck off.
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - tonumber(ARGV[2]))
-if redis.call('ZADD', KEYS[1], now, ARGV[1]) == 1 then
+local lease = tonumber(ARGV[2])
+local gone = redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - lease)
+-- Seen in the future: the server's clock was set back.
+gone = gone + redis.call('ZREMRANGEBYSCORE', KEYS[1], now + lease, '+inf')
+local new = redis.call('ZADD', KEYS[1], now, ARGV[1])
+if gone + new > 0 then
   redis.call('INCR', KEYS[2])
+  redis.call('PEXPIRE', KEYS[2], 86400000)
 end
 redis.call('PEXPIRE', KEYS[1], 86400000)
 return redis.call('ZRANGE', KEYS[1], 0, -1)
