@@ -18,6 +18,8 @@ use crate::config::SharedState;
 const RETRY_MAX: Duration = Duration::from_millis(250);
 /// The right to probe lasts as long as a probe is waited for before another one joins it.
 const PROBE_RIGHT: Duration = Duration::from_secs(2);
+/// Turns without a pause that follow each other, so that no flood of changes makes a flood of turns.
+const HURRIES_MAX: u32 = 3;
 /// The others' turns, and their places in a ramp, are left to them for so long after they were heard of last.
 const MEMORY: Duration = Duration::from_secs(60);
 
@@ -104,8 +106,10 @@ pub(super) struct Exchange {
     failures: u32,
     /// When anybody was heard of last.
     last_heard: Duration,
-    /// Until when others are expected at any moment, although none is there.
-    expects_until: Duration,
+    /// When there were others last, or may have been.
+    in_company: Option<Duration>,
+    /// Turns in a row that were behind.
+    hurried: u32,
 }
 
 impl Exchange {
@@ -129,7 +133,8 @@ impl Exchange {
             lost: None,
             failures: 0,
             last_heard: Duration::ZERO,
-            expects_until: Duration::ZERO,
+            in_company: None,
+            hurried: 0,
         }
     }
 
@@ -138,10 +143,12 @@ impl Exchange {
         self.began = now;
         self.number += 1;
         self.notes.extend(fleet.news());
-        let telling =
-            Blob::new(self.number, self.pace(), &self.place, fleet.tell(now), &self.names).written();
+        let every = if self.is_quiet(now) { self.roll_call() } else { self.interval() };
+        let telling = Blob::new(self.number, every, &self.place, fleet.tell(now), &self.names).written();
         let notes = self.notes.iter().filter_map(|(deployment, news)| {
             let note = match *news {
+                // Over before it could be told: the others need not rest it, too.
+                News::Rests(rest) if rest.until <= now => return None,
                 News::Rests(rest) => Note::Rests { remaining: rest.until.saturating_sub(now), rest },
                 News::AsksToProbe => Note::Probe { hold: PROBE_RIGHT },
                 News::Returns { ramp, since } => Note::Returns { ramp, age: now.saturating_sub(since) },
@@ -178,10 +185,6 @@ impl Exchange {
             self.members =
                 members.iter().filter_map(|id| name::read(id)).filter(|id| *id != self.me).collect();
             self.next_roll_call = now + self.roll_call();
-            if self.members.is_empty() && !was_alone {
-                // A Redis that has lost everything sees them come back one by one.
-                self.expects_until = now + self.settings.lease_time();
-            }
             self.has_unread = self.members.iter().any(|id| !turn.read.contains(id));
             let (members, roster) = (&self.members, &mut self.roster);
             let left: Vec<_> = roster.ids().filter(|id| !members.contains(id)).collect();
@@ -200,11 +203,17 @@ impl Exchange {
         self.take_rights(fleet, turn, &reply.rights);
         self.notes.clear();
         let change = self.lost.take().map(|since| Change::Back { after: now.saturating_sub(since) });
-        if change.is_some() || (was_alone && !self.members.is_empty()) {
+        // Redis may have lost what it knew while it was away, however short that was.
+        let was_away = self.is_failing();
+        if was_away || (was_alone && !self.members.is_empty()) {
             fleet.repeat_news(now);
         }
         self.answered = Some(now);
         self.failures = 0;
+        if was_away || !self.members.is_empty() {
+            self.in_company = Some(now);
+        }
+        self.hurried = if self.is_behind() { self.hurried + 1 } else { 0 };
         self.show(fleet, now);
         change
     }
@@ -215,13 +224,17 @@ impl Exchange {
         // What it knows when it is back is not what it knew.
         self.version = None;
         self.next_roll_call = now;
+        self.waits(fleet, now)
+    }
+
+    /// Redis has not answered yet: time passes for what is known.
+    pub(super) fn waits(&mut self, fleet: &Fleet, now: Duration) -> Option<Change> {
         let silent = self.answered.is_none_or(|answered| answered + self.settings.lease_time() / 2 <= now);
         let change = (silent && self.lost.is_none()).then(|| {
             let since = self.answered.unwrap_or(self.began);
             self.lost = Some(since);
             // Old notes would be told as if they were new.
             self.notes.clear();
-            self.marks.forget();
             Change::Lost { silent: now.saturating_sub(since) }
         });
         self.show(fleet, now);
@@ -232,18 +245,14 @@ impl Exchange {
     pub(super) fn pause(&self, dice: f64) -> Duration {
         let base = if 0 < self.failures {
             self.interval().saturating_mul(1 << self.failures.min(8)).min(RETRY_MAX.max(self.interval()))
-        } else if self.is_behind() {
+        } else if self.is_behind() && self.hurried <= HURRIES_MAX {
             return Duration::ZERO;
+        } else if self.answered.is_some_and(|answered| self.is_quiet(answered)) {
+            self.roll_call()
         } else {
-            self.pace()
+            self.interval()
         };
         base.mul_f64(0.8 + 0.4 * dice)
-    }
-
-    /// Time between two turns while Redis answers.
-    fn pace(&self) -> Duration {
-        let is_alone = self.members.is_empty() && self.expects_until <= self.began;
-        if is_alone { self.roll_call() } else { self.interval() }
     }
 
     /// The shortest time between two turns, however much there is to tell.
@@ -264,6 +273,13 @@ impl Exchange {
     /// Whether the latest turn failed.
     pub(super) fn is_failing(&self) -> bool {
         0 < self.failures
+    }
+
+    /// Whether there have been no others for a lease. Who is alone all at once may be the first to come back to a Redis that
+    /// has lost everything, and the others follow.
+    fn is_quiet(&self, now: Duration) -> bool {
+        let lease = self.settings.lease_time();
+        self.members.is_empty() && self.in_company.is_none_or(|last| last + lease <= now)
     }
 
     /// Whether there are no others, as far as is known.
@@ -310,7 +326,7 @@ impl Exchange {
     }
 
     /// Has the fleet go by what is known now.
-    pub(super) fn show(&mut self, fleet: &Fleet, now: Duration) {
+    fn show(&mut self, fleet: &Fleet, now: Duration) {
         let mut view = self.roster.view(now);
         if 0 < view.others {
             self.last_heard = now;

@@ -1,10 +1,9 @@
 //! The thread that tells and listens, beside all requests.
 
-use std::io;
-use std::pin::pin;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use std::{fmt, io};
 
 use leastbusy_balance::{Fleet, InstanceId};
 use tokio::sync::watch;
@@ -23,8 +22,8 @@ use super::wire;
 /// How often Redis is asked for the CPU it has used.
 const CPU_EVERY: Duration = Duration::from_secs(10);
 
-/// While Redis is silent, what the others told is weighed anew this often: a lease of 2 s is overrun by 2 % at most.
-const FADING: Duration = Duration::from_millis(40);
+/// While an answer is awaited, what the others told is looked at this often.
+const FADE_EVERY: Duration = Duration::from_millis(100);
 
 /// Everything that the thread works with.
 #[derive(Debug)]
@@ -48,11 +47,11 @@ impl Task {
     /// Shares until `stopped`, then withdraws what was told. Beside the workers, so that no exchange waits for a request
     /// and no request for an exchange.
     ///
-    /// How the first exchange went is sent to `first`, if anybody waits for that; whoever does says what comes of a failure.
+    /// How the first exchange went is sent to `first`.
     pub(super) fn spawn(
         mut self,
         mut stopped: watch::Receiver<bool>,
-        first: Option<mpsc::SyncSender<Result<(), StoreError>>>,
+        first: mpsc::SyncSender<Result<(), StoreError>>,
     ) -> io::Result<JoinHandle<()>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("leastbusy-shared".to_owned()).spawn(move || {
@@ -68,7 +67,8 @@ impl Task {
         })
     }
 
-    async fn share(&mut self, mut first: Option<mpsc::SyncSender<Result<(), StoreError>>>) {
+    async fn share(&mut self, first: mpsc::SyncSender<Result<(), StoreError>>) {
+        let mut first = Some(first);
         loop {
             let began = Instant::now();
             let pause = match self.take_turn().await {
@@ -83,18 +83,12 @@ impl Task {
                     }
                     self.ask_for_cpu().await;
                     self.share_usage().await;
-                    if let Some(first) = first.take() {
-                        let _ = first.try_send(Ok(()));
-                    }
+                    tell(first.take(), Ok(()));
                     self.exchange.pause(fastrand::f64())
                 }
                 Err(error) => {
-                    match first.take() {
-                        Some(first) => {
-                            let _ = first.try_send(Err(error));
-                        }
-                        None => self.failed(&error),
-                    }
+                    self.failed(&error);
+                    tell(first.take(), Err(error));
                     self.exchange.pause(fastrand::f64())
                 }
             };
@@ -103,10 +97,7 @@ impl Task {
             sleep_until(soonest.into()).await;
             // While Redis is away a nudge would only make more failures.
             if self.exchange.is_failing() {
-                while Instant::now() < until {
-                    sleep_until(until.min(Instant::now() + FADING).into()).await;
-                    self.exchange.show(&self.fleet, self.start.elapsed());
-                }
+                sleep_until(until.into()).await;
             } else {
                 let _ = timeout_at(until.into(), self.nudge.wait()).await;
             }
@@ -120,15 +111,7 @@ impl Task {
         let in_flight: u64 = self.fleet.snapshot().into_iter().map(u64::from).sum();
         self.nudge.told((!self.exchange.is_alone()).then_some(in_flight));
         let batch = wire::batch(&turn, &self.keys, &self.scripts, self.me);
-        let replies = {
-            let mut run = pin!(self.store.run(&batch));
-            loop {
-                match timeout(FADING, &mut run).await {
-                    Ok(replies) => break replies,
-                    Err(_) => self.exchange.show(&self.fleet, self.start.elapsed()),
-                }
-            }
-        };
+        let replies = self.answers(&batch).await;
         let counters = self.store.counters();
         self.status.set(Count::Commands, counters.commands);
         self.status.set(Count::Connections, counters.connections);
@@ -142,17 +125,27 @@ impl Task {
         Ok(change)
     }
 
+    /// Waits for the replies to a batch. What the others told fades meanwhile, however long Redis is given for an answer.
+    async fn answers(&mut self, batch: &Batch) -> Result<Vec<redis::Value>, StoreError> {
+        let Self { store, exchange, fleet, start, status, .. } = self;
+        let answers = store.run(batch);
+        tokio::pin!(answers);
+        loop {
+            if let Ok(answers) = timeout(FADE_EVERY, &mut answers).await {
+                return answers;
+            }
+            if let Some(change) = exchange.waits(fleet, start.elapsed()) {
+                tell_lost(status, change, "silent", &"it has not answered for half a lease");
+            }
+        }
+    }
+
     fn failed(&mut self, error: &StoreError) {
         let now = self.start.elapsed();
         self.status.add(Count::Failures, 1);
         self.status.fails(error.to_string());
-        if let Some(Change::Lost { silent }) = self.exchange.failed(&self.fleet, now) {
-            self.status.is_lost(silent);
-            tracing::warn!(
-                redis = self.status.redis,
-                cause = error.kind(),
-                "shared state: no Redis, so each instance goes by its own counts until it is back: {error}"
-            );
+        if let Some(change) = self.exchange.failed(&self.fleet, now) {
+            tell_lost(&self.status, change, error.kind(), error);
         }
         self.show(now);
     }
@@ -213,6 +206,23 @@ impl Task {
             tracing::debug!(cause = error.kind(), "what was told could not be withdrawn: {error}");
         }
     }
+}
+
+/// Who waits for the first exchange, if anybody does.
+fn tell(first: Option<mpsc::SyncSender<Result<(), StoreError>>>, result: Result<(), StoreError>) {
+    if let Some(first) = first {
+        let _ = first.try_send(result);
+    }
+}
+
+fn tell_lost(status: &Status, change: Change, cause: &'static str, error: &dyn fmt::Display) {
+    let Change::Lost { silent } = change else { return };
+    status.is_lost(silent);
+    tracing::warn!(
+        redis = status.redis,
+        cause,
+        "shared state: no Redis, so each instance goes by its own counts until it is back: {error}"
+    );
 }
 
 /// The CPU of Redis' own threads, by what `INFO cpu` says.

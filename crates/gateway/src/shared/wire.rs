@@ -20,12 +20,13 @@ pub(super) fn batch(turn: &Turn, keys: &Keys, scripts: &Scripts, me: InstanceId)
     for note in &turn.notes {
         scripts.note(&mut batch, keys, me, note);
     }
-    if turn.roll_call {
-        scripts.roll_call(&mut batch, keys, me, lease);
-    }
+    // The version comes before what it is the version of: others' commands may come between, and then it is read again.
     let read = batch.command("MGET").arg(keys.version());
     for id in &turn.read {
         read.arg(keys.instance(*id));
+    }
+    if turn.roll_call {
+        scripts.roll_call(&mut batch, keys, me, lease);
     }
     if turn.marks {
         scripts.marks(&mut batch, keys);
@@ -45,9 +46,6 @@ pub(super) fn read(turn: &Turn, replies: Vec<Value>) -> Result<Reply, StoreError
             read.rights.push(Duration::from_millis(u64::try_from(answer).unwrap_or(0)));
         }
     }
-    if turn.roll_call {
-        read.members = Some(reply::list(next()?)?.into_iter().map(reply::text).collect::<Result<_, _>>()?);
-    }
     let mut values = reply::list(next()?)?.into_iter();
     let version = values.next().ok_or(StoreError::Protocol("the version"))?;
     read.version = match reply::bytes(version)? {
@@ -58,6 +56,9 @@ pub(super) fn read(turn: &Turn, replies: Vec<Value>) -> Result<Reply, StoreError
             .ok_or(StoreError::Protocol("a version that is a number"))?,
     };
     read.tellings = values.map(reply::bytes).collect::<Result<_, _>>()?;
+    if turn.roll_call {
+        read.members = Some(reply::list(next()?)?.into_iter().map(reply::text).collect::<Result<_, _>>()?);
+    }
     if turn.marks {
         let mut parts = reply::list(next()?)?.into_iter();
         let mut part = || parts.next().ok_or(StoreError::Protocol("the server's time and the marks"));

@@ -9,9 +9,5 @@ end
 if mark.phase == 'resting' and mark.n > since then
   return 0
 end
--- Of two ramps the later one goes on.
-if mark.phase == 'returning' and mark.ramp ~= ARGV[3] and (tonumber(mark.since) or 0) > since then
-  return 0
-end
 tell({ phase = 'returning', ramp = ARGV[3], since = since })
 return 1
