@@ -20,6 +20,8 @@ mod wire;
 #[cfg(test)]
 #[path = "../../tests/redis_kit/mod.rs"]
 mod redis_kit;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::{Arc, mpsc};

@@ -1,0 +1,8 @@
+//! The protocol as a whole: against a Redis of the tests with virtual time, and that one against the real one.
+
+mod board;
+mod cost;
+mod protocol;
+mod scripts;
+mod wire;
+mod world;

@@ -1,0 +1,180 @@
+//! The scripts against the Redis of the tests: the same at random, and the same must come of it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use leastbusy_balance::{InstanceId, Outcome, Rest};
+use redis::Value;
+use serde_json::Value as Json;
+
+use super::board::Board;
+use super::wire::{Real, turn};
+use super::world::name_of;
+use crate::shared::exchange::Note;
+use crate::shared::marks::ReadMarks;
+use crate::shared::redis_kit::Server;
+
+/// Turns come at multiples of this, and all times that they tell lie between two, so that no deadline is met by a hair.
+const GRID_MS: u64 = 30;
+const HOLD: Duration = Duration::from_millis(105);
+const LEASE: Duration = Duration::from_millis(315);
+const TURNS: usize = 250;
+/// The clock goes on within one pipeline, on a busy machine by some milliseconds.
+const TICK_MS: f64 = 10.0;
+
+async fn grid() {
+    let ms = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+    let now = ms(SystemTime::now());
+    tokio::time::sleep(Duration::from_millis(GRID_MS - now % GRID_MS)).await;
+}
+
+fn note(rng: &mut fastrand::Rng) -> Note {
+    match rng.u32(..6) {
+        0 | 1 => {
+            let remaining = Duration::from_millis(15 + GRID_MS * rng.u64(..8));
+            let reason = rng.bool().then_some(Outcome::ServerError);
+            let status = rng.bool().then_some(500);
+            Note::Rests { remaining, rest: Rest { until: remaining, reason, status, relapses: rng.u32(..3) } }
+        }
+        2..5 => Note::Probe { hold: HOLD },
+        _ => Note::Returns { ramp: rng.u64(..3), age: Duration::from_millis(rng.choice([15, 200]).unwrap()) },
+    }
+}
+
+/// Marks as JSON, what depends on the clock apart from the rest.
+fn readable(marks: &ReadMarks) -> BTreeMap<String, (BTreeMap<String, Json>, Vec<f64>)> {
+    let each = |(field, json): &(String, Vec<u8>)| {
+        let mut all: BTreeMap<String, Json> = serde_json::from_slice(json).unwrap();
+        let times = ["n", "until", "since", "probing"];
+        let times = times.map(|time| all.remove(time).map_or(0.0, |time| time.as_f64().unwrap()));
+        if all["phase"] == "returning" {
+            all.remove("relapses");
+        }
+        (field.clone(), (all, times.to_vec()))
+    };
+    marks.written.iter().map(each).collect()
+}
+
+#[tokio::test]
+async fn the_scripts_do_what_the_redis_of_the_tests_does() {
+    let server = Server::start().await;
+    let seed = fastrand::u64(..);
+    eprintln!("seed {seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut real = Real::at(&server);
+    let mut board = Board::default();
+    let instances = [1, 2, 3].map(InstanceId);
+    let (mut granted, mut refused) = (0, 0);
+    for number in 0..TURNS {
+        grid().await;
+        let me = rng.choice(instances).unwrap();
+        let left = if rng.u32(..20) == 0 { rng.choice(instances) } else { None };
+        if let Some(left) = left {
+            real.leave(left).await;
+            board.leave(left);
+        }
+        let mut asked = turn(number as u64, &instances);
+        asked.lease = LEASE;
+        asked.roll_call = rng.bool();
+        let mut which: Vec<usize> = (0..3).collect();
+        which.retain(|_| rng.u32(..3) == 0);
+        asked.notes = which.into_iter().map(|at| (name_of(at), note(&mut rng))).collect();
+        // The marks tell the server's time, by which the board goes.
+        asked.marks = true;
+        let got = real.take(me, &asked).await;
+        let marks = got.marks.unwrap();
+        let expected = board.take(marks.server_ms as u64, me, &asked);
+        let what = format!("turn {number} of {me:?} at {}: {:?}", marks.server_ms, asked.notes);
+        assert_eq!(got.version, expected.version, "{what}");
+        assert_eq!(got.members, expected.members, "{what}");
+        assert_eq!(got.tellings, expected.tellings, "{what}");
+        assert_eq!(got.rights, expected.rights, "{what}");
+        granted += got.rights.iter().filter(|right| !right.is_zero()).count();
+        refused += got.rights.iter().filter(|right| right.is_zero()).count();
+        let (got, expected) = (readable(&marks), readable(&expected.marks.unwrap()));
+        assert_eq!(got.len(), expected.len(), "{what}");
+        for ((field, (got, times)), (other, (expected, others))) in got.iter().zip(&expected) {
+            assert_eq!((field, got), (other, expected), "{what}");
+            let is_near = times.iter().zip(others).all(|(time, other)| (time - other).abs() <= TICK_MS);
+            assert!(is_near, "{what}: {times:?} and {others:?}");
+        }
+    }
+    eprintln!("{TURNS} turns, {granted} rights given and {refused} refused");
+    assert!(10 < granted && 10 < refused, "{granted}, {refused}");
+}
+
+#[tokio::test]
+async fn marks_that_nobody_can_read_stop_nothing() {
+    let server = Server::start().await;
+    let mut real = Real::at(&server);
+    let (me, name) = (InstanceId(1), name_of(0));
+    let mut asked = turn(1, &[me]);
+    asked.marks = true;
+    asked.roll_call = true;
+    real.take(me, &asked).await;
+    let key = real.keys.marks();
+    let remaining = Duration::from_secs(5);
+    let rest = Rest { until: remaining, reason: None, status: None, relapses: 0 };
+    let deep = "[".repeat(5000);
+    let garbage = [
+        "",
+        "null",
+        "7",
+        "\"x\"",
+        "[]",
+        "[1,2]",
+        "{}",
+        "{\"n\":null}",
+        "{\"n\":\"x\"}",
+        "{\"n\":1e999}",
+        "{\"n\":1e300,\"phase\":\"resting\"}",
+        "{\"n\":1,\"phase\":\"resting\"}",
+        "{\"n\":1,\"phase\":\"resting\",\"until\":null,\"prober\":null,\"probing\":[]}",
+        "{\"n\":1,\"phase\":\"returning\",\"since\":{}}",
+        "{\"n\":1,\"phase\":\"hibernating\",\"prober\":{},\"probing\":\"x\"}",
+        "\u{0}",
+        &deep,
+    ];
+    for mark in garbage {
+        let notes = [
+            Note::Rests { remaining, rest },
+            Note::Probe { hold: HOLD },
+            Note::Returns { ramp: 7, age: Duration::ZERO },
+        ];
+        for note in notes {
+            server.command(&["HSET", &key, &name.to_string(), mark]).await;
+            let before = real.take(me, &asked).await;
+            assert!(before.marks.unwrap().written.len() <= 1, "{mark}");
+            server.command(&["HSET", &key, &name.to_string(), mark]).await;
+            let mut noting = asked.clone();
+            noting.notes.push((name, note));
+            let after = real.take(me, &noting).await;
+            assert_eq!(after.marks.unwrap().written.len(), 1, "{mark}, {note:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_keeps_no_deployment_from_its_probe() {
+    let server = Server::start().await;
+    let mut real = Real::at(&server);
+    let (me, name) = (InstanceId(1), name_of(0));
+    // As noted an hour from now, while another one held the right.
+    let Value::Array(time) = server.command(&["TIME"]).await else { panic!("no time") };
+    let Value::BulkString(seconds) = &time[0] else { panic!("no seconds") };
+    let seconds: u64 = std::str::from_utf8(seconds).unwrap().parse().unwrap();
+    let hour = (seconds + 3600) * 1000;
+    let mark = format!(
+        r#"{{"n":{hour},"by":"x","phase":"resting","until":{},"relapses":0,"prober":"x","probing":{}}}"#,
+        hour + 5000,
+        hour + 7000
+    );
+    server.command(&["HSET", &real.keys.marks(), &name.to_string(), &mark]).await;
+    server.command(&["ZADD", &real.keys.members(), &hour.to_string(), &"f".repeat(32)]).await;
+    let mut asked = turn(1, &[]);
+    asked.roll_call = true;
+    asked.notes = vec![(name, Note::Probe { hold: HOLD })];
+    let reply = real.take(me, &asked).await;
+    assert_eq!(reply.rights, [HOLD]);
+    assert_eq!(reply.members.unwrap().len(), 1, "one that was seen in an hour is not there");
+}
