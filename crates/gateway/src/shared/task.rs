@@ -23,7 +23,7 @@ use super::wire;
 const CPU_EVERY: Duration = Duration::from_secs(10);
 
 /// While an answer is awaited, what the others told is looked at this often.
-const FADE_EVERY: Duration = Duration::from_millis(100);
+const FADE_EVERY: Duration = Duration::from_millis(40);
 
 /// Everything that the thread works with.
 #[derive(Debug)]
@@ -47,11 +47,11 @@ impl Task {
     /// Shares until `stopped`, then withdraws what was told. Beside the workers, so that no exchange waits for a request
     /// and no request for an exchange.
     ///
-    /// How the first exchange went is sent to `first`.
+    /// How the first exchange went is sent to `first`, if anybody waits for that; whoever does says what comes of a failure.
     pub(super) fn spawn(
         mut self,
         mut stopped: watch::Receiver<bool>,
-        first: mpsc::SyncSender<Result<(), StoreError>>,
+        first: Option<mpsc::SyncSender<Result<(), StoreError>>>,
     ) -> io::Result<JoinHandle<()>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         std::thread::Builder::new().name("leastbusy-shared".to_owned()).spawn(move || {
@@ -67,8 +67,7 @@ impl Task {
         })
     }
 
-    async fn share(&mut self, first: mpsc::SyncSender<Result<(), StoreError>>) {
-        let mut first = Some(first);
+    async fn share(&mut self, mut first: Option<mpsc::SyncSender<Result<(), StoreError>>>) {
         loop {
             let began = Instant::now();
             let pause = match self.take_turn().await {
@@ -83,12 +82,18 @@ impl Task {
                     }
                     self.ask_for_cpu().await;
                     self.share_usage().await;
-                    tell(first.take(), Ok(()));
+                    if let Some(first) = first.take() {
+                        let _ = first.try_send(Ok(()));
+                    }
                     self.exchange.pause(fastrand::f64())
                 }
                 Err(error) => {
-                    self.failed(&error);
-                    tell(first.take(), Err(error));
+                    match first.take() {
+                        Some(first) => {
+                            let _ = first.try_send(Err(error));
+                        }
+                        None => self.failed(&error),
+                    }
                     self.exchange.pause(fastrand::f64())
                 }
             };
@@ -97,7 +102,10 @@ impl Task {
             sleep_until(soonest.into()).await;
             // While Redis is away a nudge would only make more failures.
             if self.exchange.is_failing() {
-                sleep_until(until.into()).await;
+                while Instant::now() < until {
+                    sleep_until(until.min(Instant::now() + FADE_EVERY).into()).await;
+                    fade(&mut self.exchange, &self.fleet, &self.status, self.start.elapsed());
+                }
             } else {
                 let _ = timeout_at(until.into(), self.nudge.wait()).await;
             }
@@ -134,9 +142,7 @@ impl Task {
             if let Ok(answers) = timeout(FADE_EVERY, &mut answers).await {
                 return answers;
             }
-            if let Some(change) = exchange.waits(fleet, start.elapsed()) {
-                tell_lost(status, change, "silent", &"it has not answered for half a lease");
-            }
+            fade(exchange, fleet, status, start.elapsed());
         }
     }
 
@@ -208,10 +214,10 @@ impl Task {
     }
 }
 
-/// Who waits for the first exchange, if anybody does.
-fn tell(first: Option<mpsc::SyncSender<Result<(), StoreError>>>, result: Result<(), StoreError>) {
-    if let Some(first) = first {
-        let _ = first.try_send(result);
+/// Looks at what the others told while Redis is silent.
+fn fade(exchange: &mut Exchange, fleet: &Fleet, status: &Status, now: Duration) {
+    if let Some(change) = exchange.waits(fleet, now) {
+        tell_lost(status, change, "silent", &"it has not answered for half a lease");
     }
 }
 
