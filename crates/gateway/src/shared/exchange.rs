@@ -224,14 +224,24 @@ impl Exchange {
         // What it knows when it is back is not what it knew.
         self.version = None;
         self.next_roll_call = now;
-        self.waits(fleet, now)
+        // There is nothing to be patient for where it has never answered.
+        let patience = if self.answered.is_none() { Duration::ZERO } else { self.patience() };
+        self.is_silent(fleet, now, patience)
     }
 
     /// Redis has not answered yet: time passes for what is known.
     pub(super) fn waits(&mut self, fleet: &Fleet, now: Duration) -> Option<Change> {
-        let silent = self.answered.is_none_or(|answered| answered + self.settings.lease_time() / 2 <= now);
-        let change = (silent && self.lost.is_none()).then(|| {
-            let since = self.answered.unwrap_or(self.began);
+        self.is_silent(fleet, now, self.patience())
+    }
+
+    /// How long Redis may be silent before that is an outage.
+    fn patience(&self) -> Duration {
+        self.settings.lease_time() / 2
+    }
+
+    fn is_silent(&mut self, fleet: &Fleet, now: Duration, patience: Duration) -> Option<Change> {
+        let since = self.answered.unwrap_or(self.began);
+        let change = (since + patience <= now && self.lost.is_none()).then(|| {
             self.lost = Some(since);
             // Old notes would be told as if they were new.
             self.notes.clear();
