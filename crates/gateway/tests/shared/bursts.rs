@@ -115,7 +115,7 @@ async fn a_burst_over_four_gateways_spreads_over_equal_deployments() {
     let [of_shared, of_alone] =
         [&shared, &alone].map(|waves| waves.iter().map(|wave| spread(wave)).collect::<Vec<_>>());
     let [shared, alone] = [shared, alone].map(|waves| variance(&waves));
-    println!(
+    eprintln!(
         "{} streams over {GATEWAYS} gateways and {DEPLOYMENTS} deployments, {GAP:?} apart: largest - smallest {of_shared:?}, \
          variance {shared:.2}; without sharing {of_alone:?}, {alone:.2}",
         GATEWAYS * PER_GATEWAY,
@@ -131,20 +131,20 @@ async fn all_at_once_each_gateway_spreads_its_own_and_all_agree_within_an_interv
     let scene = Scene::start(Some(&redis)).await;
     let (clients, counts) = scene.wave(Duration::ZERO).await;
     // Nobody can have seen the others': each gateway's own differ by one at most.
-    println!("{} at once: {counts:?}", clients.len());
+    eprintln!("{} at once: {counts:?}", clients.len());
     assert!(spread(&counts) <= GATEWAYS);
     let agreed = scene.all_see(clients.len()).await;
-    println!("all four agree on {} in flight after {agreed:.0?}", clients.len());
+    eprintln!("all four agree on {} in flight after {agreed:.0?}", clients.len());
     assert!(agreed < INTERVAL + SLACK);
     let seen = [scene.instances[0].totals().await, scene.instances[3].totals().await];
     assert_eq!(seen[0], seen[1]);
     let opened = Instant::now();
     let more = scene.instances[1].opens("m").await;
     scene.all_see(clients.len() + 1).await;
-    println!("one more is known to all {:.1?} after it was asked for", opened.elapsed());
+    eprintln!("one more is known to all {:.1?} after it was asked for", opened.elapsed());
     assert!(opened.elapsed() < INTERVAL + SLACK);
     drop(more);
     let agreed = scene.all_see(clients.len()).await;
-    println!("that it has ended is known to all after {agreed:.0?}");
+    eprintln!("that it has ended is known to all after {agreed:.0?}");
     assert!(agreed < INTERVAL + SLACK);
 }

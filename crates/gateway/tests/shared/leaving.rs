@@ -32,7 +32,7 @@ async fn killed_with_20_streams_open() {
     instances[0].kill();
     for survivor in &instances[1..] {
         until("the counts of the living", async || survivor.total("a").await == 2).await;
-        println!(
+        eprintln!(
             "kill -9 with 20 streams: gone at a survivor after {:.2?}; the lease is {lease} s",
             killed.elapsed()
         );
@@ -61,7 +61,7 @@ async fn terminated_while_streams_run() {
     let empty = ended.elapsed();
     until("nobody else", async || instances[1].others().await == 0).await;
     let gone = ended.elapsed();
-    println!(
+    eprintln!(
         "SIGTERM: 3 streams told until they ended; then nothing after {empty:.0?}, nobody after {gone:.0?}"
     );
     assert_eq!(instances[0].exit().await.code(), Some(0));
@@ -90,7 +90,7 @@ async fn paused_for_longer_than_its_lease() {
         until("exact counts", async || instance.total("a").await == 7).await;
     }
     let back = goes_on.elapsed();
-    println!("SIGSTOP: gone after {gone:.0?} of a lease of 500 ms; exact {back:.0?} after SIGCONT");
+    eprintln!("SIGSTOP: gone after {gone:.0?} of a lease of 500 ms; exact {back:.0?} after SIGCONT");
     assert!(back < INTERVAL + SLACK, "{back:?}");
     all_meet(&instances).await;
     drop(more);

@@ -40,7 +40,7 @@ async fn another_order_other_names_and_a_deployment_of_ones_own() {
     assert_eq!(two.total("own").await, 5);
     assert_eq!(one.totals().await.len(), 2, "a deployment that it does not know");
     let told = &one.instances().await["data"][1]["in_flight"];
-    println!("one: {:?}, two: {:?}; the second tells {told} in all", one.totals().await, two.totals().await);
+    eprintln!("one: {:?}, two: {:?}; the second tells {told} in all", one.totals().await, two.totals().await);
     assert_eq!(*told, 7, "of those that are known here");
     for instance in &instances {
         for secret in ["sk-of-yesterday", "sk-of-today"] {
@@ -80,7 +80,7 @@ async fn a_rotated_key_behind_the_same_variable() {
         until("one count for both keys", async || instance.total("a").await == 4).await;
     }
     let stranger = instances[2].total("a").await;
-    println!("two values of one variable: 4 in flight; another variable: {stranger}");
+    eprintln!("two values of one variable: 4 in flight; another variable: {stranger}");
     assert_eq!(stranger, 0, "another account has limits of its own");
     for (instance, secret) in
         instances.iter().zip(["sk-of-yesterday", "sk-of-today", "sk-of-another-account"])

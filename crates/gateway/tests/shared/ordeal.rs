@@ -167,12 +167,12 @@ impl Ordeal {
         // So that a calm time is not judged by a handful of answers.
         sleep_until((self.cut + Duration::from_millis(300)).into()).await;
         let (before, after) = ((self.began, self.cut), (self.cut, Instant::now()));
-        println!("{}: {}", self.name, self.report);
+        eprintln!("{}: {}", self.name, self.report);
         for (load, what) in
             self.loads.iter().zip(["chat at a", "liveness at a", "chat at b", "liveness at b"])
         {
             let [calm, outage] = [before, after].map(|(from, to)| load.between(from, to));
-            println!("{}: {what}: before: {calm}; through the outage: {outage}", self.name);
+            eprintln!("{}: {what}: before: {calm}; through the outage: {outage}", self.name);
             assert_eq!(calm.failed + outage.failed, 0, "{}: {what}", self.name);
             assert!(10 < calm.count && 10 < outage.count, "{}: {what}", self.name);
             assert!(outage.max < QUICK, "{}: {what} waited: {outage}", self.name);
@@ -180,7 +180,7 @@ impl Ordeal {
         for (instance, said) in self.instances.iter().zip(said) {
             let log = instance.output();
             if let Some(line) = log.log().lines().find(|line| line.contains(LOST)) {
-                println!("{}: {line}", self.name);
+                eprintln!("{}: {line}", self.name);
             }
             until("a word about the return", async || log.lines_with(BACK) == said).await;
             assert_eq!(log.lines_with(LOST), said, "{}", log.log());

@@ -71,7 +71,7 @@ async fn slow_but_in_time() {
     let [a, b] = &ordeal.instances[..] else { panic!("two instances") };
     let streams = b.opens_many("held", 2).await;
     let took = until("a shared count", async || a.total("held").await == 7).await;
-    println!("slow: 60 ms each way: a count is known after {took:.0?}");
+    eprintln!("slow: 60 ms each way: a count is known after {took:.0?}");
     assert!(took < Duration::from_millis(600));
     drop(streams);
     until("the count before", async || a.total("held").await == 5).await;
@@ -87,7 +87,7 @@ async fn restarted_empty_at_once() {
     redis.kill();
     redis.restart().await;
     let took = ordeal.is_told_anew().await;
-    println!("restarted: all is there {took:.0?} after it");
+    eprintln!("restarted: all is there {took:.0?} after it");
     assert!(took < Duration::from_millis(400));
     ordeal.ends(0).await;
 }
@@ -99,7 +99,7 @@ async fn emptied() {
     ordeal.cuts();
     redis.command(&["FLUSHALL"]).await;
     let took = ordeal.is_told_anew().await;
-    println!("emptied: all is there {took:.0?} after it");
+    eprintln!("emptied: all is there {took:.0?} after it");
     assert!(took < INTERVAL + SLACK);
     ordeal.ends(0).await;
 }

@@ -48,11 +48,11 @@ async fn one_probe_and_one_ramp_for_all() {
 
     until("a probe", async || at(1).is_some()).await;
     let probe = at(1).unwrap();
-    println!("the probe came {:.2?} after the 429 with a Retry-After of 1 s", probe - at(0).unwrap());
+    eprintln!("the probe came {:.2?} after the 429 with a Retry-After of 1 s", probe - at(0).unwrap());
     until("a request after the probe", async || at(2).is_some()).await;
     let second = at(2).unwrap();
     let asked: usize = loads.iter().map(|load| load.between(probe, probe + PROBE).count).sum();
-    println!(
+    eprintln!(
         "the next request came {:.0?} after it; {asked} requests were answered meanwhile",
         second - probe
     );
@@ -62,7 +62,7 @@ async fn one_probe_and_one_ramp_for_all() {
     let answered = probe + PROBE;
     for instance in &instances {
         until("a ramp", async || instance.state("a").await == "ramping").await;
-        println!("ramping at an instance {:.0?} after the probe's answer", answered.elapsed());
+        eprintln!("ramping at an instance {:.0?} after the probe's answer", answered.elapsed());
     }
     assert!(answered.elapsed() < INTERVAL + 2 * SLACK);
     let step = |number: u32| (answered + ANSWER * number, answered + ANSWER * (number + 1));
@@ -71,7 +71,7 @@ async fn one_probe_and_one_ramp_for_all() {
     let steps: Vec<_> = (0..8)
         .map(|number| arrived.iter().filter(|at| step(number).0 <= **at && **at < step(number).1).count())
         .collect();
-    println!(
+    eprintln!(
         "requests to it in each {ANSWER:?} from then on: {steps:?}; its share would be {}",
         GATEWAYS * CLIENTS_OF_EACH / 2
     );

@@ -58,7 +58,7 @@ async fn a_rest_is_known_to_all_within_an_interval() {
     assert_eq!((answer.status, answer.served_by()), (200, "b"));
     let refused = refused.lock().unwrap().unwrap();
     let took = [second, third, fourth].map(|known| known - refused);
-    println!("from the 429 at the first to cooling_down at the others: {took:.0?}");
+    eprintln!("from the 429 at the first to cooling_down at the others: {took:.0?}");
     assert!(took.iter().all(|took| *took < INTERVAL + SLACK), "{took:?}");
 
     let mut deadlines = Vec::new();
@@ -68,7 +68,7 @@ async fn a_rest_is_known_to_all_within_an_interval() {
     let ends = || deadlines.iter().map(|(end, _)| *end);
     let apart = ends().max().unwrap() - ends().min().unwrap();
     let known = deadlines.iter().map(|(_, known)| *known).max().unwrap();
-    println!("the ends of the rest are {apart:.0?} apart, read within {known:.0?}");
+    eprintln!("the ends of the rest are {apart:.0?} apart, read within {known:.0?}");
     assert!(apart < Duration::from_millis(50) + known, "{apart:?}");
     let (end, _) = deadlines[1];
     let rest = end - refused;
@@ -117,7 +117,7 @@ async fn of_two_rests_the_later_end_counts() {
             }
         }
         let ends = [remaining(&instances[0]).await, remaining(&instances[1]).await];
-        println!("429 with {first} s at the first, then {second} s at the second: {ends:.1?} s are left");
+        eprintln!("429 with {first} s at the first, then {second} s at the second: {ends:.1?} s are left");
     }
 }
 
@@ -150,7 +150,7 @@ async fn failures_through_several_instances_add_up() {
     let fourth = Instant::now();
     for instance in &instances {
         until("a rest", async || instance.state("a").await == "cooling_down").await;
-        println!(
+        eprintln!(
             "2 failures through each of two, 3 tolerated: it rests {:.1?} after the fourth",
             fourth.elapsed()
         );

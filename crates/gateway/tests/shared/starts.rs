@@ -21,7 +21,7 @@ fn yaml(upstream: &Played, sharing: &str) -> String {
 /// Where Redis is required it does not start, and says why and what else could be done.
 async fn is_refused(name: &str, yaml: &str, words: &[&str]) {
     let (code, output) = fails(yaml).await;
-    println!("{name}: exit code {code:?}: {}", output.log().trim());
+    eprintln!("{name}: exit code {code:?}: {}", output.log().trim());
     assert_eq!(code, Some(1));
     assert_eq!(output.lines_with(LOST), 0, "it does not go on by its own counts");
     for words in words {
@@ -35,7 +35,7 @@ async fn is_warned_of(name: &str, yaml: &str, words: &str) -> Instance {
     let instance = Instance::start(yaml).await;
     until("a warning", async || instance.output().lines_with(LOST) == 1).await;
     let log = instance.output().log();
-    println!("{name}: {}", log.lines().find(|line| line.contains(LOST)).unwrap());
+    eprintln!("{name}: {}", log.lines().find(|line| line.contains(LOST)).unwrap());
     assert!(log.contains(words), "no {words:?} in {log}");
     assert_eq!(instance.asks("m").await.status, 200);
     assert!(!instance.is_connected().await);
@@ -103,7 +103,7 @@ async fn variables_alone_switch_sharing_on() {
         assert_eq!(sharing_threads(instance), 1, "{:?}", instance.threads());
         instance.output().keeps(SECRET);
     }
-    println!("REDIS_HOST, REDIS_PORT and REDIS_PASSWORD alone: {}", instances[0].instances().await);
+    eprintln!("REDIS_HOST, REDIS_PORT and REDIS_PASSWORD alone: {}", instances[0].instances().await);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -112,7 +112,7 @@ async fn without_a_redis_there_is_no_word_and_no_thread() {
     let instance = Instance::start(&yaml(&upstream, "")).await;
     assert_eq!(instance.asks("m").await.status, 200);
     let log = instance.output().log().to_lowercase();
-    println!("without a Redis: threads {:?}, log {log:?}", instance.threads());
+    eprintln!("without a Redis: threads {:?}, log {log:?}", instance.threads());
     assert_eq!(sharing_threads(&instance), 0, "{:?}", instance.threads());
     assert!(!log.contains("redis") && !log.contains("shared"), "{log}");
     assert!(instance.instances().await["shared_state"].is_null());

@@ -44,8 +44,8 @@ async fn share(name: &str, sharing: &str) {
     drop(streams);
     let gone =
         until("no count", async || instances[0].total("a").await + instances[1].total("a").await == 0).await;
-    println!("{name}: counts are there after {there:.0?} and {back:.0?}, and gone after {gone:.0?}");
-    println!("{name}: {}", instances[0].instances().await["shared_state"]["redis"]);
+    eprintln!("{name}: counts are there after {there:.0?} and {back:.0?}, and gone after {gone:.0?}");
+    eprintln!("{name}: {}", instances[0].instances().await["shared_state"]["redis"]);
     for instance in &instances {
         instance.output().keeps("pw-of-a-test");
         assert!(!instance.instances().await.to_string().contains("pw-of-a-test"));
@@ -126,7 +126,7 @@ async fn valkey() {
     command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let Ok(child) = command.spawn() else {
-        println!("skipped: there is no valkey-server on the PATH");
+        eprintln!("skipped: there is no valkey-server on the PATH");
         return;
     };
     let _valkey = Valkey(child);
