@@ -65,10 +65,6 @@ impl Board {
         self.tellings.get(&id).filter(|(_, ends)| now_ms < *ends).map(|(telling, _)| telling.clone())
     }
 
-    pub(super) fn version(&self) -> u64 {
-        self.version
-    }
-
     pub(super) fn note(&mut self, now: u64, me: InstanceId, deployment: DeploymentName, note: &Note) -> u64 {
         let me = name::written(me);
         let known = self.marks.get(&deployment).filter(|mark| mark.n <= now + 1000).cloned();

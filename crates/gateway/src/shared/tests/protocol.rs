@@ -77,7 +77,7 @@ fn a_rest_is_known_to_all_within_an_interval_whatever_the_clocks_say() {
                 let lease = one.takes(round as usize % 4, now);
                 let outcome = Outcome::RateLimited { retry_after: Some(Duration::from_secs(seconds)) };
                 let local = one.local(now);
-                lease.end(Ending { outcome, counts: true, status: Some(429), tokens: 0 }, local);
+                lease.end(Ending { status: Some(429), ..outcome.into() }, local);
                 one.nudge();
             }
             world.run(INTERVAL_MAX + 4 * ROUND_TRIP);
