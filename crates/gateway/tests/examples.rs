@@ -178,7 +178,9 @@ fn every_scenario_is_accepted_without_a_word_and_told() {
         let ran = sim(&[&scenario, "--seeds", "2", "--requests", "3000"]);
         let (told, said) = (String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr).unwrap());
         assert!(ran.status.success(), "{scenario}: {said}");
-        assert!(said.starts_with("12 runs of "), "{scenario}: {said}");
+        // Six ways of choosing where the scenario names none of its own, twice each.
+        let runs = if scenario.ends_with("many-gateways.yaml") { 10 } else { 12 };
+        assert!(said.starts_with(&format!("{runs} runs of ")), "{scenario}: {said}");
         for line in ["random ", "least-busy ", "central-queue ", "At p99 a request "] {
             assert!(told.lines().any(|told| told.starts_with(line)), "{scenario}: {line}\n{told}");
         }
