@@ -2,6 +2,7 @@
 
 mod board;
 mod cost;
+mod probe;
 mod protocol;
 mod scripts;
 mod wire;

@@ -11,6 +11,7 @@ use leastbusy_balance::{
 };
 
 use super::board::Board;
+use super::probe::Probe;
 use crate::config::SharedState;
 use crate::shared::blob::Names;
 use crate::shared::exchange::{Change, Exchange, Note, Reply, Turn};
@@ -75,14 +76,6 @@ pub(super) struct Instance {
     pub(super) changes: Vec<Change>,
     turns: VecDeque<Duration>,
     pub(super) turns_in_all: u64,
-}
-
-/// A probe, and the time for which its instance had the right to it.
-struct Probe {
-    by: InstanceId,
-    of: usize,
-    from: Duration,
-    until: Duration,
 }
 
 enum Next {
@@ -330,25 +323,6 @@ impl World {
             let seen: Vec<_> =
                 one.deployments.iter().map(|one_of| one.fleet.in_flight_total(*one_of)).collect();
             assert_eq!(seen, self.totals(), "{:?} {when}, at {:?}", one.id, self.now);
-        }
-    }
-}
-
-impl Probe {
-    /// Fails unless its instance alone had the right. While the server has just forgotten who has it, two may.
-    fn expect_right(&self, others: &[Self], now: Duration, disturbed: Duration) {
-        if now <= disturbed + Duration::from_secs(3) {
-            return;
-        }
-        assert!(now < self.until, "{:?} probes {} at {now:?} without a right", self.by, self.of);
-        for other in others.iter().filter(|other| other.of == self.of && other.by != self.by) {
-            let (from, until) = (other.from, other.until);
-            assert!(
-                until <= self.from,
-                "{:?} and {:?}, which had the right from {from:?} to {until:?}",
-                self.by,
-                other.by
-            );
         }
     }
 }
