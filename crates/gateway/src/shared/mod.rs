@@ -103,6 +103,7 @@ impl Sharing {
             status: Arc::clone(&status),
             nudge: Arc::clone(&nudge),
             next_cpu: Some(Instant::now()),
+            failure: None,
         };
         let (first, met) = mpsc::sync_channel(1);
         let thread = Some(task.spawn(stopped, settings.required.then_some(first))?);

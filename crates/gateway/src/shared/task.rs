@@ -41,6 +41,8 @@ pub(super) struct Task {
     pub(super) nudge: Arc<Nudge>,
     /// When Redis is asked for its CPU next; `None` where it does not say.
     pub(super) next_cpu: Option<Instant>,
+    /// Why the latest turn failed, if it did: in a word, and in full.
+    pub(super) failure: Option<(&'static str, String)>,
 }
 
 impl Task {
@@ -104,7 +106,8 @@ impl Task {
             if self.exchange.is_failing() {
                 while Instant::now() < until {
                     sleep_until(until.min(Instant::now() + FADE_EVERY).into()).await;
-                    fade(&mut self.exchange, &self.fleet, &self.status, self.start.elapsed());
+                    let (exchange, now) = (&mut self.exchange, self.start.elapsed());
+                    fade(exchange, &self.fleet, &self.status, self.failure.as_ref(), now);
                 }
             } else {
                 let _ = timeout_at(until.into(), self.nudge.wait()).await;
@@ -129,20 +132,21 @@ impl Task {
         let took = u64::try_from((answered - now).as_micros()).unwrap_or(u64::MAX);
         self.status.add(Count::Microseconds, took);
         let change = self.exchange.answered(&self.fleet, &turn, reply, answered);
+        self.failure = None;
         self.show(answered);
         Ok(change)
     }
 
     /// Waits for the replies to a batch. What the others told fades meanwhile, however long Redis is given for an answer.
     async fn answers(&mut self, batch: &Batch) -> Result<Vec<redis::Value>, StoreError> {
-        let Self { store, exchange, fleet, start, status, .. } = self;
+        let Self { store, exchange, fleet, start, status, failure, .. } = self;
         let answers = store.run(batch);
         tokio::pin!(answers);
         loop {
             if let Ok(answers) = timeout(FADE_EVERY, &mut answers).await {
                 return answers;
             }
-            fade(exchange, fleet, status, start.elapsed());
+            fade(exchange, fleet, status, failure.as_ref(), start.elapsed());
         }
     }
 
@@ -153,6 +157,7 @@ impl Task {
         if let Some(change) = self.exchange.failed(&self.fleet, now) {
             tell_lost(&self.status, change, error.kind(), error);
         }
+        self.failure = Some((error.kind(), error.to_string()));
         self.show(now);
     }
 
@@ -214,10 +219,19 @@ impl Task {
     }
 }
 
-/// Looks at what the others told while Redis is silent.
-fn fade(exchange: &mut Exchange, fleet: &Fleet, status: &Status, now: Duration) {
+/// Looks at what the others told while Redis does not answer; `failure` is what became of the latest turn.
+fn fade(
+    exchange: &mut Exchange,
+    fleet: &Fleet,
+    status: &Status,
+    failure: Option<&(&'static str, String)>,
+    now: Duration,
+) {
     if let Some(change) = exchange.waits(fleet, now) {
-        tell_lost(status, change, "silent", &"it has not answered for half a lease");
+        match failure {
+            Some((cause, error)) => tell_lost(status, change, cause, error),
+            None => tell_lost(status, change, "silent", &"it has not answered for half a lease"),
+        }
     }
 }
 
