@@ -44,4 +44,24 @@ impl Keys {
     pub(super) fn version(&self) -> String {
         format!("{}:v", self.prefix)
     }
+
+    /// Strict mode: hash of instances and their epochs.
+    pub(super) fn strict_members(&self) -> String {
+        format!("{}:s:members", self.prefix)
+    }
+
+    /// Strict mode: hash of deployments and their requests in flight through all instances.
+    pub(super) fn strict_totals(&self) -> String {
+        format!("{}:s:tot", self.prefix)
+    }
+
+    /// Strict mode: the same through one instance.
+    pub(super) fn strict_own(&self, id: InstanceId) -> String {
+        format!("{}:s:own:{}", self.prefix, name::written(id))
+    }
+
+    /// Strict mode: there as long as an instance is.
+    pub(super) fn strict_alive(&self, id: InstanceId) -> String {
+        format!("{}:s:alive:{}", self.prefix, name::written(id))
+    }
 }

@@ -13,6 +13,7 @@ mod nudge;
 mod scripts;
 mod status;
 pub(crate) mod store;
+mod strict;
 mod task;
 mod usage;
 mod wire;

@@ -17,7 +17,7 @@ mod target;
 mod tls;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use redis::{ToRedisArgs, Value};
 use tokio::time::timeout;
