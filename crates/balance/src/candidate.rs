@@ -15,8 +15,8 @@ pub struct Candidate {
     pub in_flight: u32,
     /// Its share of the group's work.
     pub weight: f64,
-    /// Whether it has as many requests as it can take, as was learned from its answers or while
-    /// it comes back.
+    /// Whether it has as many requests as it can take, as was learned from its answers, while it comes back, or by
+    /// its limit and what other instances told.
     pub is_full: bool,
     /// What least busy goes by without other instances: `(in flight + 1) / weight`, or what is known of the capacities, with recent
     /// failures added in. Lower is better.
@@ -30,6 +30,15 @@ pub(crate) struct Surveyed {
     pub(crate) busy: f64,
     /// Its weight, or what its places do, as far as its answers are good.
     pub(crate) share: f64,
+    /// Whether it has reached its limit, what the other instances told included.
+    pub(crate) seems_full: bool,
+}
+
+impl Surveyed {
+    /// The candidate for a pick that goes by what the other instances told.
+    pub(crate) fn as_told(&self) -> Candidate {
+        Candidate { is_full: self.candidate.is_full || self.seems_full, ..self.candidate }
+    }
 }
 
 impl Candidate {
@@ -42,7 +51,7 @@ impl Candidate {
 impl Group {
     /// Takes a lease on the candidate that `choose` names: shows, chooses and counts under one lock.
     ///
-    /// The rules of [`Group::pick`] hold for who is a candidate: untried, not resting, of the lowest order, and
+    /// The rules of [`Group::pick`] hold for who is a candidate: untried, not resting, below its limit, of the lowest order, and
     /// with a free place if anybody has one. `choose` gets at least one of them, in the members' order, and
     /// returns a place in what it got.
     ///
@@ -71,7 +80,8 @@ impl Group {
     ) -> Result<Lease, Refusal> {
         let mut books = self.core.fleet.lock();
         let mut candidates: Vec<Candidate> = Vec::with_capacity(self.members().len());
-        let unavailable = self.core.survey(&mut books, pick, |Surveyed { candidate, .. }| {
+        let unavailable = self.core.survey(&mut books, pick, &self.core.limits(), |surveyed| {
+            let candidate = surveyed.as_told();
             let best = candidates.first().map_or(candidate.class(), Candidate::class);
             if candidate.class() < best {
                 candidates.clear();

@@ -1,6 +1,7 @@
 //! The deployments that may serve one model name, and the pick among them.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
 
@@ -12,9 +13,12 @@ use crate::health::{HealthRules, Role};
 use crate::lease::Lease;
 use crate::load::{Capacity, Weight, load, load_by_speed};
 
+mod exactly;
 mod shared;
 mod survey;
 mod unavailable;
+
+pub use exactly::Eligible;
 
 pub(crate) use unavailable::Unavailable;
 
@@ -31,13 +35,19 @@ pub struct Member {
     pub rules: Arc<HealthRules>,
     /// What it can do at once, as far as that is known; it decides where all members' is.
     pub capacity: Option<Capacity>,
+    /// The most requests in flight on the deployment, through whatever group; `None` where there is no bound.
+    pub limit: Option<NonZeroU32>,
 }
 
 impl Member {
-    /// A member of the first level, by the usual rules, whose capacity is not known.
+    /// A member of the first level, by the usual rules, whose capacity is not known and which has no limit.
     #[must_use]
     pub fn new(deployment: DeploymentIndex, weight: Weight) -> Self {
-        Self { deployment, weight, order: 0, rules: Arc::default(), capacity: None }
+        Self { deployment, weight, order: 0, rules: Arc::default(), capacity: None, limit: None }
+    }
+
+    fn is_at_limit(&self, in_flight: u32) -> bool {
+        self.limit.is_some_and(|limit| limit.get() <= in_flight)
     }
 }
 
@@ -98,6 +108,8 @@ pub enum Refusal {
         /// When the first of them may be asked; `None` where there are none.
         soonest: Option<Duration>,
     },
+    /// Every member that could be picked has as many requests in flight as its limit allows.
+    AllFull,
     /// Every member rests.
     AllCooling {
         /// When the first of them has rested.
@@ -110,6 +122,7 @@ impl fmt::Display for Refusal {
         f.write_str(match self {
             Self::Empty => "the group has no deployments",
             Self::AllTried { .. } => "every deployment of the group was tried",
+            Self::AllFull => "every deployment of the group is at its limit",
             Self::AllCooling { .. } => "every deployment of the group is cooling down",
         })
     }
@@ -131,13 +144,17 @@ pub(crate) struct Core {
     pub(crate) members: Box<[Member]>,
     /// What each member can do at once, where that is known of all: one unknown speed cannot be compared.
     capacities: Option<Box<[Capacity]>>,
+    /// Whether any member has a limit.
+    is_limited: bool,
     pub(crate) rules: GroupRules,
 }
 
 impl Group {
     pub(crate) fn new(fleet: Arc<Fleet>, index: usize, members: Vec<Member>, rules: GroupRules) -> Self {
         let capacities = members.iter().map(|member| member.capacity).collect();
-        Self { core: Arc::new(Core { fleet, index, members: members.into(), capacities, rules }) }
+        let is_limited = members.iter().any(|member| member.limit.is_some());
+        let core = Core { fleet, index, members: members.into(), capacities, is_limited, rules };
+        Self { core: Arc::new(core) }
     }
 
     /// This group with other members: what was learned of it, and its retry budget, are shared.
@@ -159,7 +176,7 @@ impl Group {
 
     /// Takes a lease on the least busy deployment: chooses and counts under one lock.
     ///
-    /// Among the members that can be picked (untried, not resting) of the lowest `order`, those with a free place
+    /// Among the members that can be picked (untried, not resting, below their limit) of the lowest `order`, those with a free place
     /// go first, then the lowest `(in flight + 1) / weight`. N picks on equal idle deployments differ by at
     /// most 1, from any number of threads. Attempts that failed fast still count in the score for a while, a low
     /// success rate lowers the weight, and a deployment that comes back has few places first (see [`Fleet`]).
@@ -168,7 +185,8 @@ impl Group {
     /// first, and when there is none, the place that will be free soonest (see [`Capacity`]).
     ///
     /// Where other instances send requests to the same deployments, what they told decides as well (see
-    /// [`Fleet::see`]).
+    /// [`Fleet::see`]). There a limit binds each instance's own requests; a deployment that has reached it through all
+    /// of them goes after those that have not, but the others' counts are too old to be refused for.
     ///
     /// # Errors
     ///
@@ -176,19 +194,13 @@ impl Group {
     pub fn pick(&self, pick: &Pick<'_>) -> Result<Lease, Refusal> {
         let mut books = self.core.fleet.lock();
         if books.others().is_some() {
-            let chosen = self.core.least_busy_of_all(&mut books, pick)?;
+            let chosen = self.core.least_busy_of_all(&mut books, pick, &self.core.limits())?;
             return Ok(self.lease(books, chosen, pick));
         }
         let chosen = match self.core.least_busy(&books, pick) {
             Look::Chosen(chosen) => chosen,
-            Look::Nobody => {
-                drop(books);
-                return Err(match self.core.members.iter().any(|member| pick.allows_order(member.order)) {
-                    true => Refusal::AllTried { untried: 0, soonest: None },
-                    false => Refusal::Empty,
-                });
-            }
-            Look::Troubled => self.core.least_busy_in_trouble(&mut books, pick)?,
+            Look::Nobody => return Err(self.core.refusal(&books, pick)),
+            Look::Troubled => self.core.least_busy_in_trouble(&mut books, pick, &self.core.limits())?,
         };
         Ok(self.lease(books, chosen, pick))
     }
@@ -279,15 +291,28 @@ impl Core {
 
     /// The pick while nothing has failed lately: counts, weights or capacities, and levels are all there is.
     fn least_busy(&self, books: &Books, pick: &Pick<'_>) -> Look {
-        match &self.capacities {
-            None => self.scan(books, pick, |index, busy| load(busy, self.members[index].weight.get())),
-            Some(all) => self.scan(books, pick, |index, busy| {
-                load_by_speed(busy, all[index].places().into(), all[index].speed())
-            }),
+        let by_weight = |index: usize, busy| load(busy, self.members[index].weight.get());
+        let at_limit = |index: usize, in_flight| self.members[index].is_at_limit(in_flight);
+        // Groups without limits, which are most, do not look for one at each member.
+        match (&self.capacities, self.is_limited) {
+            (None, false) => self.scan(books, pick, by_weight, |_, _| false),
+            (None, true) => self.scan(books, pick, by_weight, at_limit),
+            (Some(all), _) => self.scan(
+                books,
+                pick,
+                |index, busy| load_by_speed(busy, all[index].places().into(), all[index].speed()),
+                at_limit,
+            ),
         }
     }
 
-    fn scan(&self, books: &Books, pick: &Pick<'_>, load: impl Fn(usize, f64) -> f64) -> Look {
+    fn scan(
+        &self,
+        books: &Books,
+        pick: &Pick<'_>,
+        load: impl Fn(usize, f64) -> f64,
+        is_at_limit: impl Fn(usize, u32) -> bool,
+    ) -> Look {
         let mut best = self.best(pick);
         for (index, member) in self.members.iter().enumerate() {
             let seat = books.seat(member.deployment);
@@ -297,6 +322,7 @@ impl Core {
             if best.level < member.order
                 || !pick.allows_order(member.order)
                 || pick.was_tried(member.deployment)
+                || is_at_limit(index, seat.in_flight)
             {
                 continue;
             }
@@ -312,9 +338,14 @@ impl Core {
     }
 
     /// The pick while some members rest, come back, or have failed.
-    fn least_busy_in_trouble(&self, books: &mut Books, pick: &Pick<'_>) -> Result<usize, Refusal> {
+    fn least_busy_in_trouble(
+        &self,
+        books: &mut Books,
+        pick: &Pick<'_>,
+        limits: &impl Fn(usize) -> Option<u32>,
+    ) -> Result<usize, Refusal> {
         let mut best = self.best(pick);
-        let unavailable = self.survey(books, pick, |Surveyed { candidate, .. }| {
+        let unavailable = self.survey(books, pick, limits, |Surveyed { candidate, .. }| {
             best.see(candidate.member, candidate.order, candidate.is_full, candidate.load);
         });
         best.chosen.map_or_else(|| unavailable.instead(pick), Ok)

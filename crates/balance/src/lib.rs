@@ -74,7 +74,7 @@ pub use budget::{RetryBudget, RetryLedger};
 pub use candidate::Candidate;
 pub use error_class::{ByClass, ErrorClass};
 pub use fleet::{DeploymentIndex, Fleet};
-pub use group::{Group, GroupRules, Member, Pick, Refusal, TieBreak};
+pub use group::{Eligible, Group, GroupRules, Member, Pick, Refusal, TieBreak};
 pub use health::{
     Answers, Condition, Cooldown, Counter, HealthRules, News, RampCounts, Rest, Standing, Tolerance,
 };

@@ -24,7 +24,7 @@
 //! - There is no wait before a fallback and none before giving up: each wait is for an attempt.
 //! - When every deployment of a target cools down, those aside that were tried by another name, fallbacks go
 //!   first. When none is left, [`WhenAllCooling`] says whether to fail, to wait for the first that returns or to
-//!   ask it at once.
+//!   ask it at once. Deployments that are full are treated alike: who waits asks again every 50 ms or so.
 //! - Nothing begins at or after the deadline.
 //!
 //! # It ends
@@ -112,11 +112,11 @@ pub struct Walk {
     visited: Vec<usize>,
     /// Fallback targets to ask, the next one last.
     pending: Vec<usize>,
-    /// Legs that found every deployment cooling down.
+    /// Legs that found every deployment cooling down or full.
     parked: Vec<Parked>,
     retries: u32,
     fallbacks: u32,
-    /// Time given to waits for cooldowns.
+    /// Time given to waits for cooldowns and for places.
     waited: Duration,
 }
 
@@ -224,14 +224,12 @@ impl Walk {
                 }
                 // What is available here was tried by another name, so for this request all others cool down.
                 if let (true, Some(soonest)) = (self.is_new_leg(), soonest) {
-                    self.park(soonest, now);
+                    self.park(soonest, false, now);
                 }
                 self.leg.reason
             }
-            NoPick::AllCooling { soonest } => {
-                self.park(soonest, now);
-                if 0 < self.leg.attempts { self.leg.reason } else { FallbackFor::Any }
-            }
+            NoPick::AllFull => self.park_leg(now.saturating_add(rest::PLACE), true, now),
+            NoPick::AllCooling { soonest } => self.park_leg(soonest, false, now),
             NoPick::Empty => FallbackFor::Any,
         };
         self.uncount();
@@ -330,10 +328,16 @@ impl Walk {
         target != self.first && !self.visited.contains(&target)
     }
 
-    /// Leaves a leg whose deployments cool down. Meanwhile those that it tried have their rest.
-    fn park(&mut self, soonest: Duration, now: Duration) {
+    /// Leaves a leg whose deployments cool down or are full. Meanwhile those that it tried have their rest.
+    fn park(&mut self, soonest: Duration, is_full: bool, now: Duration) {
         self.rest_tried(now);
-        self.parked.push(Parked { leg: self.leg, soonest });
+        self.parked.push(Parked { leg: self.leg, soonest, is_full });
+    }
+
+    /// The same for a leg on which nobody else can be asked; returns why a fallback is needed.
+    fn park_leg(&mut self, soonest: Duration, is_full: bool, now: Duration) -> FallbackFor {
+        self.park(soonest, is_full, now);
+        if 0 < self.leg.attempts { self.leg.reason } else { FallbackFor::Any }
     }
 
     fn rest_tried(&mut self, now: Duration) {
@@ -373,7 +377,8 @@ impl Walk {
             is_counted && !leg.force
         };
         let parked = self.parked.iter().enumerate().filter(|(_, parked)| may_enter(&parked.leg));
-        let Some((place, &Parked { leg, soonest })) = parked.min_by_key(|(_, parked)| parked.soonest) else {
+        let Some((place, &Parked { leg, soonest, .. })) = parked.min_by_key(|(_, parked)| parked.soonest)
+        else {
             return self.give_up(now);
         };
         match self.limits.when_all_cooling {
@@ -403,6 +408,7 @@ impl Walk {
         let soonest = self.parked.iter().map(|parked| parked.soonest).min();
         Step::GiveUp(match soonest {
             _ if !self.tried.is_empty() => GiveUp::Failed,
+            _ if self.parked.iter().any(|parked| parked.is_full) => GiveUp::Full,
             Some(soonest) => GiveUp::Cooling { remaining: soonest.saturating_sub(now) },
             None => GiveUp::Empty,
         })

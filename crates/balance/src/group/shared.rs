@@ -10,12 +10,18 @@ use crate::two_view::{self, Seen};
 
 impl Core {
     /// The member that the two-view rule chooses among those of the best level and with a free place.
-    pub(super) fn least_busy_of_all(&self, books: &mut Books, pick: &Pick<'_>) -> Result<usize, Refusal> {
+    pub(super) fn least_busy_of_all(
+        &self,
+        books: &mut Books,
+        pick: &Pick<'_>,
+        limits: &impl Fn(usize) -> Option<u32>,
+    ) -> Result<usize, Refusal> {
         let mut scratch = mem::take(&mut books.sharing().scratch);
         scratch.members.clear();
         scratch.seen.clear();
         let mut best = (i64::MAX, true);
-        let unavailable = self.survey(books, pick, |Surveyed { candidate, busy, share }| {
+        let unavailable = self.survey(books, pick, limits, |surveyed| {
+            let (candidate, Surveyed { busy, share, .. }) = (surveyed.as_told(), surveyed);
             if candidate.class() < best {
                 best = candidate.class();
                 scratch.members.clear();

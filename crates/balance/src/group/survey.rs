@@ -14,6 +14,7 @@ impl Core {
         &self,
         books: &mut Books,
         pick: &Pick<'_>,
+        limits: &impl Fn(usize) -> Option<u32>,
         mut see: impl FnMut(Surveyed),
     ) -> Unavailable {
         // Only a ramp asks for it.
@@ -27,21 +28,27 @@ impl Core {
             let tried = pick.was_tried(member.deployment);
             let Seat { in_flight, calm } = books.seat(member.deployment);
             let weight = member.weight.get();
-            if calm {
+            let limit = limits(index);
+            let is_at_limit = limit.is_some_and(|limit| limit <= in_flight);
+            let mut tell = |unavailable: &mut Unavailable, books: &Books, is_full, load, busy, factor| {
                 unavailable.somebody_open = true;
-                if !tried {
-                    let busy = in_flight.into();
-                    let load = self.load(index, busy, 1.0, None);
-                    let candidate = Candidate {
-                        member: index,
-                        order: member.order,
-                        in_flight,
-                        weight,
-                        is_full: false,
-                        load,
-                    };
-                    see(Surveyed { candidate, busy, share: self.share(index) });
+                if tried {
+                    return;
                 }
+                if is_at_limit {
+                    unavailable.somebody_full = true;
+                    return;
+                }
+                let seems_full = limit.is_some_and(|limit| {
+                    limit <= in_flight.saturating_add(books.others_in_flight(member.deployment))
+                });
+                let candidate =
+                    Candidate { member: index, order: member.order, in_flight, weight, is_full, load };
+                see(Surveyed { candidate, busy, share: factor * self.share(index), seems_full });
+            };
+            if calm {
+                let busy = in_flight.into();
+                tell(&mut unavailable, books, false, self.load(index, busy, 1.0, None), busy, 1.0);
                 continue;
             }
             let peers = *peers.get_or_insert_with(|| self.load_of_peers(books, pick.now));
@@ -57,7 +64,7 @@ impl Core {
                     let is_known =
                         || self.members[..index].iter().any(|before| before.deployment == member.deployment);
                     if !pick.barred.contains(&member.deployment) && !is_known() {
-                        unavailable.resting.see(index, closed, tried);
+                        unavailable.resting.see(index, closed, (tried, is_at_limit));
                     }
                     unavailable.somebody_out |= tried;
                     continue;
@@ -78,12 +85,7 @@ impl Core {
                 }
             };
             books.set_calm(member.deployment, calm);
-            unavailable.somebody_open = true;
-            if !tried {
-                let candidate =
-                    Candidate { member: index, order: member.order, in_flight, weight, is_full, load };
-                see(Surveyed { candidate, busy, share: factor * self.share(index) });
-            }
+            tell(&mut unavailable, books, is_full, load, busy, factor);
         }
         unavailable
     }

@@ -1,9 +1,32 @@
 //! The members that a pick cannot choose, and what becomes of it when that is all of them.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Pick, Refusal};
+use super::{Core, Member, Pick, Refusal};
+use crate::fleet::Books;
 use crate::health::Availability;
+
+impl Core {
+    /// Why a pick could choose nobody while nothing has failed lately.
+    pub(super) fn refusal(&self, books: &Books, pick: &Pick<'_>) -> Refusal {
+        let mut allowed = self.members.iter().filter(|member| pick.allows_order(member.order)).peekable();
+        let is_empty = allowed.peek().is_none();
+        let is_full = |member: &Member| {
+            !pick.was_tried(member.deployment) && member.is_at_limit(books.seat(member.deployment).in_flight)
+        };
+        match is_empty {
+            true => Refusal::Empty,
+            false if allowed.any(is_full) => Refusal::AllFull,
+            false => Refusal::AllTried { untried: 0, soonest: None },
+        }
+    }
+
+    /// The members' own limits.
+    pub(crate) fn limits(&self) -> impl Fn(usize) -> Option<u32> {
+        |index| self.members[index].limit.map(NonZeroU32::get)
+    }
+}
 
 /// The members that a pick cannot choose.
 #[derive(Default)]
@@ -11,6 +34,8 @@ pub(crate) struct Unavailable {
     pub(super) resting: Resting,
     /// Somebody could be picked, whether or not the request has been there.
     pub(super) somebody_open: bool,
+    /// Somebody could be picked whom the request has not been on, but for the limit.
+    pub(super) somebody_full: bool,
     /// Somebody rests whom the request has been on.
     pub(super) somebody_out: bool,
 }
@@ -21,6 +46,7 @@ impl Unavailable {
         let Resting { soonest, untried, soonest_untried, first } = self.resting;
         match (first, soonest) {
             (Some((_, index)), _) if pick.even_resting => Ok(index),
+            _ if self.somebody_full => Err(Refusal::AllFull),
             (_, Some(soonest)) if !self.somebody_open => Err(Refusal::AllCooling { soonest }),
             _ if self.somebody_open || self.somebody_out => {
                 Err(Refusal::AllTried { untried, soonest: soonest_untried })
@@ -44,7 +70,7 @@ pub(super) struct Resting {
 }
 
 impl Resting {
-    pub(super) fn see(&mut self, index: usize, closed: Availability, tried: bool) {
+    pub(super) fn see(&mut self, index: usize, closed: Availability, (tried, is_at_limit): (bool, bool)) {
         let (is_probed, until) = match closed {
             Availability::Closed(until) => (false, until),
             Availability::Probed(until) => (true, until),
@@ -58,7 +84,7 @@ impl Resting {
         self.untried += 1;
         self.soonest_untried = Some(sooner(self.soonest_untried));
         let place = (is_probed, until);
-        if self.first.is_none_or(|(first, _)| place < first) {
+        if !is_at_limit && self.first.is_none_or(|(first, _)| place < first) {
             self.first = Some((place, index));
         }
     }

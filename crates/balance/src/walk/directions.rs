@@ -78,12 +78,12 @@ impl Default for Limits {
     }
 }
 
-/// What becomes of a request when only deployments that cool down are left.
+/// What becomes of a request when only deployments that cool down or are full are left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhenAllCooling {
     /// It fails.
     Fail,
-    /// It waits for the first that returns, this long in all and never past the deadline; then it fails.
+    /// It waits for the first that returns or has a free place, this long in all and never past the deadline; then it fails.
     Wait(Duration),
     /// It goes to the one that would return first.
     TrySoonest,

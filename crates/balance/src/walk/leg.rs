@@ -29,12 +29,14 @@ pub(super) struct Leg {
     pub(super) force: bool,
 }
 
-/// A leg that found every deployment cooling down.
+/// A leg that found every deployment cooling down or full.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Parked {
     pub(super) leg: Leg,
     /// The moment at which the first of them may be asked.
     pub(super) soonest: Duration,
+    /// Whether a place that comes free is waited for.
+    pub(super) is_full: bool,
 }
 
 impl Leg {

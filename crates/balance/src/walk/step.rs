@@ -41,6 +41,8 @@ pub enum GiveUp {
         /// Time until the first of them may be asked.
         remaining: Duration,
     },
+    /// Nothing was tried: deployments are at their limits, and no place came free in the time that a request may wait.
+    Full,
     /// Nothing was tried: no target has a deployment.
     Empty,
     /// The deadline has passed.
@@ -73,6 +75,8 @@ pub enum NoPick {
         /// Of these; `None` if there are none.
         soonest: Option<Duration>,
     },
+    /// Every member that could be picked is at its limit.
+    AllFull,
     /// Every member cools down.
     AllCooling {
         /// In the past, if a cooldown has just ended but nothing can be picked yet.
@@ -85,6 +89,7 @@ impl From<Refusal> for NoPick {
         match refusal {
             Refusal::Empty => Self::Empty,
             Refusal::AllTried { untried, soonest } => Self::AllTried { untried, soonest },
+            Refusal::AllFull => Self::AllFull,
             Refusal::AllCooling { soonest } => Self::AllCooling { soonest },
         }
     }

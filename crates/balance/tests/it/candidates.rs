@@ -1,9 +1,11 @@
 //! A choice of one's own sees those that least busy chooses from.
 
+use std::cell::RefCell;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use leastbusy_balance::{
-    Candidate, Capacity, Fleet, Group, Lease, Member, Outcome, Pick, Refusal, TieBreak, Weight,
+    Candidate, Capacity, Eligible, Fleet, Group, Lease, Member, Outcome, Pick, Refusal, TieBreak, Weight,
 };
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
@@ -21,10 +23,15 @@ fn group() -> Group {
 }
 
 fn group_of(capacity: fn(u32) -> Option<Capacity>) -> Group {
+    group_with(capacity, |_| None)
+}
+
+fn group_with(capacity: fn(u32) -> Option<Capacity>, limit: fn(u32) -> Option<NonZeroU32>) -> Group {
     let fleet = Fleet::new();
     let members = (0..6).map(|number| Member {
         order: i64::from(number == 5),
         capacity: capacity(number),
+        limit: limit(number),
         ..Member::new(fleet.deploy(), Weight::new(f64::from(1 + number % 3)).expect("more than 0"))
     });
     fleet.group(members.collect(), TieBreak::First)
@@ -32,19 +39,58 @@ fn group_of(capacity: fn(u32) -> Option<Capacity>) -> Group {
 
 #[test]
 fn the_least_of_the_candidates_is_whom_least_busy_picks_through_failures_rests_and_returns() {
-    live_through(&[group(), group()]);
+    live_through(&[group(), group()], by_candidates);
 }
 
 #[test]
 fn so_it_is_where_speeds_are_known() {
     let speed = |number| Capacity::new(1 + number % 4, f64::from(1 + number % 3));
-    live_through(&[group_of(speed), group_of(speed)]);
+    live_through(&[group_of(speed), group_of(speed)], by_candidates);
 }
 
-/// Two groups that live through the same, one picked from by each way.
-fn live_through(groups: &[Group; 2]) {
-    type Way = fn(&Group, &Pick<'_>) -> Result<Lease, Refusal>;
-    let ways: [Way; 2] = [Group::pick, |group, pick| group.pick_by(pick, first_least)];
+#[test]
+fn so_it_is_where_there_are_limits_whoever_knows_them() {
+    fn limit(number: u32) -> Option<NonZeroU32> {
+        NonZeroU32::new(3 * (number % 3))
+    }
+    let limited = || group_with(|_| None, limit);
+    live_through(&[limited(), limited()], by_candidates);
+    live_through(&[limited(), limited()], |group, pick| {
+        group.pick_within(pick, |member| member.limit.map(NonZeroU32::get))
+    });
+    live_through(&[limited(), group_with(|_| None, |_| None)], |group, pick| {
+        group.pick_within(pick, |member| {
+            let at = group.members().iter().position(|known| known.deployment == member.deployment);
+            limit(at.expect("a member") as u32).map(NonZeroU32::get)
+        })
+    });
+    live_through(&[limited(), limited()], |group, pick| {
+        let eligible = group.eligible(pick)?;
+        let counts = COUNTS.with_borrow(Clone::clone);
+        let load = |one: &Eligible| (f64::from(counts[one.member]) + one.extra + 1.0) / one.weight;
+        let best = |a: &&Eligible, b: &&Eligible| {
+            a.class.cmp(&b.class).then(load(a).total_cmp(&load(b))).then(a.member.cmp(&b.member))
+        };
+        let chosen = eligible.iter().min_by(best).expect("there is one").member;
+        Ok(group.pick_exactly(pick, chosen).expect("it was eligible"))
+    });
+}
+
+thread_local! {
+    /// Requests in flight on each member, for a rule that counts for itself.
+    static COUNTS: RefCell<[u32; 6]> = const { RefCell::new([0; 6]) };
+}
+
+type Way = fn(&Group, &Pick<'_>) -> Result<Lease, Refusal>;
+
+fn by_candidates(group: &Group, pick: &Pick<'_>) -> Result<Lease, Refusal> {
+    group.pick_by(pick, first_least)
+}
+
+/// Two groups that live through the same, one picked from as ever and one in another way.
+fn live_through(groups: &[Group; 2], other: Way) {
+    let ways: [Way; 2] = [Group::pick, other];
+    COUNTS.set([0; 6]);
     let mut random = TestRng::from_seed(RngAlgorithm::ChaCha, &[SEED; 32]);
     let mut below = |bound: u64| random.next_u64() % bound;
     let mut live: Vec<[Lease; 2]> = Vec::new();
@@ -66,6 +112,7 @@ fn live_through(groups: &[Group; 2]) {
             match (a, b) {
                 (Ok(a), Ok(b)) => {
                     assert_eq!((a.member(), a.is_probe()), (b.member(), b.is_probe()), "seed {SEED}");
+                    COUNTS.with_borrow_mut(|counts| counts[a.member()] += 1);
                     picked += 1;
                     live.push([a, b]);
                 }
@@ -81,7 +128,9 @@ fn live_through(groups: &[Group; 2]) {
                 4 if failing => Outcome::RateLimited { retry_after: None },
                 _ => Outcome::Success,
             };
-            for lease in live.swap_remove(at) {
+            let leases = live.swap_remove(at);
+            COUNTS.with_borrow_mut(|counts| counts[leases[0].member()] -= 1);
+            for lease in leases {
                 lease.end(outcome, now);
             }
         }

@@ -91,6 +91,7 @@ impl World {
                 None
             }
             Err(Refusal::Empty) => panic!("the group has members"),
+            Err(Refusal::AllFull) => panic!("nobody has a limit"),
         }
     }
 

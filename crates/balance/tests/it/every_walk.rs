@@ -229,6 +229,7 @@ impl Witness {
                 let soonest = cooling.map(|end| *end - request.now).min().unwrap_or_default();
                 assert_eq!((is_tried, is_parked, remaining >= soonest), (false, true, true));
             }
+            GiveUp::Full => panic!("nobody is full"),
             GiveUp::Empty => assert_eq!((is_tried, is_parked), (false, false)),
             GiveUp::Deadline => assert!(self.limits.deadline <= request.now),
         }

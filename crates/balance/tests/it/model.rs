@@ -48,6 +48,7 @@ impl World {
                     weight: Weight::new(f64::from(seat.weight)).expect("a plan's weights are positive"),
                     order: seat.order,
                     rules: Arc::default(),
+                    limit: None,
                     capacity: seat.capacity.map(|(places, speed)| {
                         Capacity::new(places, f64::from(speed)).expect("a plan's capacities are positive")
                     }),

@@ -13,8 +13,8 @@ use super::scripts::{
 };
 use crate::shared::keys::Keys;
 use crate::shared::name::{self, DeploymentName};
-use crate::shared::store::target::{Login, Node, Target, Topology};
 use crate::shared::redis_kit::Server;
+use crate::shared::store::target::{Login, Node, Target, Topology};
 use crate::shared::store::{Batch, Store, reply};
 
 const PATIENCE: Duration = Duration::from_secs(5);
