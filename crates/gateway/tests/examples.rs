@@ -75,14 +75,14 @@ fn a_file_of_litellms_gives_one_warning_for_each_key_that_is_not_served_yet() {
     let text = &examples()[WARNS];
     let checked = check(WARNS, text);
     let said = String::from_utf8(checked.stderr).unwrap();
-    for key in ["rpm", "tpm", "max_parallel_requests", "callbacks"] {
+    for key in ["rpm", "tpm", "callbacks"] {
         assert_eq!(
             said.matches(&format!("warning: `{key}` is known to LiteLLM")).count(),
             1,
             "{key}: {said}"
         );
     }
-    assert_eq!(said.matches("warning: ").count(), 4, "{said}");
+    assert_eq!(said.matches("warning: ").count(), 3, "{said}");
     let summary = String::from_utf8(checked.stdout).unwrap();
     assert!(
         summary.contains(", counts shared through Redis (redis.internal:7000), no mistakes"),

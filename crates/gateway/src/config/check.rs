@@ -239,6 +239,12 @@ fn check_deployment(deployment: &Deployment, index: usize, mistakes: &mut Vec<Fi
             ),
         );
     }
+    if deployment.max_parallel_requests == Some(0) {
+        mistakes.push(
+            Finding::mistake(params.key("max_parallel_requests"), "nothing could ever be sent there")
+                .way_out("raise it to at least 1, remove it for no limit, or remove the entry"),
+        );
+    }
     if deployment
         .id
         .as_deref()

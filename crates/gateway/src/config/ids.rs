@@ -115,7 +115,7 @@ fn everything_but_secrets(deployment: &Deployment) -> Value {
         deployment.weight.to_string(),
         deployment.order,
         format!("{:?}", deployment.timeouts),
-        format!("{:?}", (deployment.num_retries, deployment.cooldown)),
+        format!("{:?}", (deployment.num_retries, deployment.cooldown, deployment.max_parallel_requests)),
         headers,
         sorted(&Value::Object(deployment.default_params.clone())),
         sorted(&Value::Object(info)),

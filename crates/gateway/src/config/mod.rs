@@ -111,6 +111,9 @@ pub struct Deployment {
     pub weight: f64,
     /// Level: a deployment with a higher `order` is used only when none with a lower one can be; default 0.
     pub order: i64,
+    /// `max_parallel_requests`: the most requests in flight; at least 1, `None` sets no limit. Of several entries for one
+    /// endpoint and model the lowest counts.
+    pub max_parallel_requests: Option<u32>,
     /// Time limits that differ from the router's.
     pub timeouts: Timeouts,
     /// `num_retries` (also `max_retries`) of a request whose attempt here failed; 0 to 1000, `None` takes the router's.
@@ -143,6 +146,7 @@ impl Deployment {
             organization: None,
             weight: 1.0,
             order: 0,
+            max_parallel_requests: None,
             timeouts: Timeouts::default(),
             num_retries: None,
             cooldown: DeploymentCooldown::default(),

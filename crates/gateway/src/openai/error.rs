@@ -207,6 +207,19 @@ impl ApiError {
             .with_retry_after(soonest)
     }
 
+    /// 429: every deployment of the group has as many requests in flight as `max_parallel_requests` allows.
+    #[must_use]
+    pub fn all_full(model: &str, wait: Duration) -> Self {
+        let seconds = whole_seconds(wait);
+        let message = format!(
+            "No deployment of `{}` has a free place: all have as many requests in flight as their \
+             `max_parallel_requests` allows. Try again in {seconds} second{}.",
+            quoted(model),
+            if seconds == 1 { "" } else { "s" }
+        );
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "all_deployments_full", message).with_retry_after(wait)
+    }
+
     /// 500: the client asked for this failure (`mock_testing_fallbacks` and its like), and nothing took over.
     #[must_use]
     pub fn mock_failure(model: &str, outcome: &'static str) -> Self {

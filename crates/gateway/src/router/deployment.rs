@@ -1,6 +1,7 @@
 //! A deployment ready for the wire: everything about a request to it that does not change.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use http::uri::PathAndQuery;
@@ -33,6 +34,8 @@ pub struct Deployment {
     pub weight: f64,
     /// Its level in its group.
     pub order: i64,
+    /// The most requests in flight, as its entry has it.
+    pub limit: Option<NonZeroU32>,
     /// Its count in the fleet, which other entries may share.
     pub counted_as: DeploymentIndex,
     pub(super) physical: Physical,
@@ -105,6 +108,7 @@ impl Deployment {
             api_base: place.api_base,
             weight: entry.weight,
             order: entry.order,
+            limit: entry.max_parallel_requests.and_then(NonZeroU32::new),
             counted_as: place.counted_as,
             physical: place.physical,
             origin: place.origin,

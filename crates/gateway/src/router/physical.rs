@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use leastbusy_balance::{DeploymentIndex, Fleet};
@@ -73,13 +74,34 @@ pub(super) struct Counts {
     /// The variables that the keys of physical deployments come from: the first in the alphabet, so that the order of
     /// entries does not matter.
     key_variables: HashMap<DeploymentIndex, String>,
+    /// The lowest of the limits that entries give a physical deployment.
+    limits: HashMap<DeploymentIndex, NonZeroU32>,
     /// Models that an entry names outright: a quick look before the search for one of them.
     named: HashSet<String>,
 }
 
 impl Counts {
     pub(super) fn new(fleet: Arc<Fleet>) -> Self {
-        Self { fleet, counted_as: HashMap::new(), key_variables: HashMap::new(), named: HashSet::new() }
+        Self {
+            fleet,
+            counted_as: HashMap::new(),
+            key_variables: HashMap::new(),
+            limits: HashMap::new(),
+            named: HashSet::new(),
+        }
+    }
+
+    /// Notes that an entry gives a deployment a limit.
+    pub(super) fn limit(&mut self, deployment: DeploymentIndex, limit: Option<NonZeroU32>) {
+        if let Some(limit) = limit {
+            let known = self.limits.entry(deployment).or_insert(limit);
+            *known = limit.min(*known);
+        }
+    }
+
+    /// The most requests in flight on a deployment, whichever of its entries they come by.
+    pub(super) fn limit_of(&self, deployment: DeploymentIndex) -> Option<NonZeroU32> {
+        self.limits.get(&deployment).copied()
     }
 
     /// The count of a deployment, a new one if no entry led to it before.

@@ -92,6 +92,7 @@ fn read_params(
     if let Some(order) = reader.whole(settings.get("order")) {
         deployment.order = order;
     }
+    deployment.max_parallel_requests = reader.up_to(settings.get("max_parallel_requests"), u32::MAX);
     deployment.timeouts = read_timeouts(reader, &settings);
     let num_retries = reader.up_to(settings.get("num_retries"), Retries::MOST);
     let max_retries = reader.up_to(settings.get("max_retries"), Retries::MOST);

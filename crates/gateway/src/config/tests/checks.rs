@@ -158,3 +158,20 @@ fn one_simulated_name_is_one_engine() {
     }
     assert_eq!(read(&text("", "")).config.engine("ada"), SimulatedEngine::default());
 }
+
+#[test]
+fn a_limit_is_at_least_one_request() {
+    let limit = |value: &str| with_param(&format!("max_parallel_requests: {value}"));
+    assert_eq!(read(&limit("7")).config.deployments[0].max_parallel_requests, Some(7));
+    assert_eq!(read(&limit("null")).config.deployments[0].max_parallel_requests, None);
+    assert_eq!(
+        mistakes(&limit("0")),
+        [
+            "6:28 nothing could ever be sent there / raise it to at least 1, remove it for no limit, or remove the entry"
+        ]
+    );
+    assert_eq!(
+        mistakes(&limit("-1")),
+        ["6:28 -1 is not between 0 and 4294967295 / choose a number in that range"]
+    );
+}

@@ -25,7 +25,9 @@ fn a_self_hosted_pool_loads() {
     assert!(loaded.config.aliases["default"].hidden);
     assert_eq!(loaded.config.router.cooldown.allowed_fails, Some(2));
     assert_eq!(loaded.config.deployments[1].cooldown.time, Some(Duration::from_secs(10)));
-    assert_eq!(loaded.warnings.len(), 1, "{:#?}", brief(&loaded.warnings));
+    let limits = loaded.config.deployments.iter().map(|deployment| deployment.max_parallel_requests);
+    assert_eq!(limits.collect::<Vec<_>>(), [None, Some(64)]);
+    assert!(loaded.warnings.is_empty(), "{:#?}", brief(&loaded.warnings));
 }
 
 const CLOUD: &str = r#"
