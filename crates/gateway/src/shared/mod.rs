@@ -40,15 +40,18 @@ pub use self::nudge::Nudge;
 use self::scripts::Scripts;
 pub use self::status::{Count, Instance, Snapshot, Status};
 use self::store::{Store, StoreError, Target};
+use self::strict::Clerk;
+pub use self::strict::{Answer, Reservation, Strict, Wanted};
 use self::task::Task;
 use self::usage::UsageExchange;
-use crate::config::SharedState;
+use crate::config::{SharedState, SharingMode};
 
 /// Sharing that goes on until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Sharing {
     status: Arc<Status>,
     nudge: Arc<Nudge>,
+    strict: Option<Arc<Strict>>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -91,12 +94,30 @@ impl Sharing {
         let status = Arc::new(Status::new(settings, name::written(me), place.clone()));
         let nudge = Arc::new(Nudge::new());
         let (stop, stopped) = watch::channel(false);
+        let names: Vec<_> = names.into_iter().collect();
+        let shared = Arc::new(settings.clone());
+        let (counted, first_counted) = mpsc::sync_channel(1);
+        let (clerk, strict) = match settings.mode {
+            SharingMode::Counts => (None, None),
+            SharingMode::Strict => {
+                let store = Store::new(Target::new(settings, keys.version()))
+                    .map_err(|error| NotShared::Settings(error.to_string()))?;
+                let (clerk, strict) = Clerk::new(
+                    (me, keys.clone(), store),
+                    Arc::clone(&shared),
+                    names.iter().copied(),
+                    Arc::clone(&status),
+                    counted,
+                );
+                (Some(clerk), Some(strict))
+            }
+        };
         let names = Names::new(names);
         let task = Task {
             me,
             store,
             usage: UsageExchange::new(me, names.clone()),
-            exchange: Exchange::new(me, place, Arc::new(settings.clone()), names),
+            exchange: Exchange::new(me, place, shared, names),
             keys,
             scripts: Scripts::new(),
             fleet,
@@ -107,8 +128,13 @@ impl Sharing {
             failure: None,
         };
         let (first, met) = mpsc::sync_channel(1);
-        let thread = Some(task.spawn(stopped, settings.required.then_some(first))?);
-        let sharing = Self { status, nudge, stop, thread };
+        let thread = Some(task.spawn(clerk, stopped, settings.required.then_some(first))?);
+        let sharing = Self { status, nudge, strict, stop, thread };
+        if sharing.strict.is_some() {
+            // Nobody sends anything: its end is dropped when the instance is counted or cannot be. One that does not
+            // know the others yet would take their shares for its own.
+            let _ = first_counted.recv_timeout(settings.connect_timeout + 3 * settings.response_timeout);
+        }
         if settings.required {
             // Both time limits of the first exchange lie within this wait.
             let met: Result<(), StoreError> =
@@ -122,6 +148,12 @@ impl Sharing {
     #[must_use]
     pub fn status(&self) -> &Arc<Status> {
         &self.status
+    }
+
+    /// Where requests ask for a place in strict mode.
+    #[must_use]
+    pub fn strict(&self) -> Option<&Arc<Strict>> {
+        self.strict.as_ref()
     }
 
     /// What is to be told of every request that begins or ends.

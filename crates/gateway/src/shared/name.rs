@@ -33,6 +33,11 @@ impl fmt::Display for DeploymentName {
 }
 
 impl DeploymentName {
+    /// The name as a number.
+    pub(super) fn number(self) -> u64 {
+        self.0
+    }
+
     /// The name that was written so, if it is one.
     pub(super) fn read(text: &str) -> Option<Self> {
         u64::from_str_radix(text, 16).ok().filter(|number| number >> BITS == 0).map(Self)

@@ -35,18 +35,24 @@ pub enum Count {
     Connections,
     /// Microseconds that answered round trips took, together.
     Microseconds,
+    /// Strict mode: requests that Redis has given a place, or told that there is none.
+    Answered,
+    /// Strict mode: requests that went by this instance's share, because Redis did not answer in time.
+    Unanswered,
     /// Microseconds of CPU that Redis has used for all its clients since it started, as it said last.
     RedisMicroseconds,
 }
 
 impl Count {
     /// Every one once.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Exchanges,
         Self::Failures,
         Self::Commands,
         Self::Connections,
         Self::Microseconds,
+        Self::Answered,
+        Self::Unanswered,
         Self::RedisMicroseconds,
     ];
 }

@@ -19,7 +19,7 @@ mod tls;
 #[cfg(test)]
 pub(super) mod tests;
 
-use redis::{ToRedisArgs, Value};
+use redis::Value;
 use tokio::time::timeout;
 
 pub(crate) use batch::{Batch, Script};
@@ -90,12 +90,12 @@ impl Store {
     }
 
     /// Runs one script; as [`Store::run`] with a batch of it alone.
-    #[cfg_attr(not(test), expect(dead_code, reason = "strict mode is what asks one script at a time"))]
+    #[cfg(test)]
     pub(crate) async fn eval(
         &mut self,
         script: &Script,
-        keys: &[impl ToRedisArgs],
-        args: &[impl ToRedisArgs],
+        keys: &[impl redis::ToRedisArgs],
+        args: &[impl redis::ToRedisArgs],
     ) -> Result<Value, StoreError> {
         let mut batch = Batch::new();
         batch.script(script, keys, args);
@@ -104,7 +104,6 @@ impl Store {
     }
 
     /// Whether a connection is open that has answered, or has just been opened.
-    #[cfg_attr(not(test), expect(dead_code, reason = "strict mode is what asks"))]
     pub(crate) fn is_connected(&self) -> bool {
         self.link.is_some()
     }

@@ -16,6 +16,7 @@ use super::nudge::Nudge;
 use super::scripts::Scripts;
 use super::status::{Count, Instance, Status};
 use super::store::{Batch, Store, StoreError, reply};
+use super::strict::Clerk;
 use super::usage::UsageExchange;
 use super::wire;
 
@@ -50,8 +51,10 @@ impl Task {
     /// and no request for an exchange.
     ///
     /// How the first exchange went is sent to `first`, if anybody waits for that; whoever does says what comes of a failure.
+    /// `clerk` serves strict mode, on a connection of its own.
     pub(super) fn spawn(
         mut self,
+        mut clerk: Option<Clerk>,
         mut stopped: watch::Receiver<bool>,
         first: Option<mpsc::SyncSender<Result<(), StoreError>>>,
     ) -> io::Result<JoinHandle<()>> {
@@ -60,9 +63,13 @@ impl Task {
             runtime.block_on(async {
                 tokio::select! {
                     () = self.share(first) => {}
+                    () = Clerk::work(clerk.as_mut()) => {}
                     _ = stopped.wait_for(|stopped| *stopped) => {}
                 }
                 self.leave().await;
+                if let Some(clerk) = &mut clerk {
+                    clerk.leave().await;
+                }
             });
             // A name that is being looked up is not waited for.
             runtime.shutdown_background();

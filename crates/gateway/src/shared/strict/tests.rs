@@ -1,5 +1,6 @@
 //! Strict mode against real servers.
 
+mod desk;
 mod script_histories;
 mod script_rules;
 
@@ -21,7 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LEASE_MS: u64 = 60_000;
 
 fn store_at(port: u16) -> Store {
-    Store::new(Target {
+    Store::new(target_at(port)).unwrap()
+}
+
+fn target_at(port: u16) -> Target {
+    Target {
         topology: Topology::Standalone(Node { host: "127.0.0.1".to_owned(), port }),
         login: Login::default(),
         database: 0,
@@ -29,8 +34,7 @@ fn store_at(port: u16) -> Store {
         connect_timeout: PATIENCE,
         response_timeout: PATIENCE,
         key: keys().strict_members(),
-    })
-    .unwrap()
+    }
 }
 
 fn keys() -> Keys {

@@ -200,7 +200,7 @@ impl History {
 async fn the_books_are_right_after_every_script() {
     for _ in 0..HISTORIES {
         let seed = fastrand::u64(..);
-        println!("seed {seed}");
+        eprintln!("seed {seed}");
         play(seed).await;
     }
 }
@@ -218,5 +218,5 @@ async fn play(seed: u64) {
             assert_eq!(history.desk.total(at).await, i64::from(history.counted(at)), "deployment {at}");
         }
     }
-    println!("{:?}", history.seen);
+    eprintln!("{:?}", history.seen);
 }

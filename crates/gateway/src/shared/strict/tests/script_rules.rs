@@ -56,7 +56,7 @@ async fn equals_have_equal_chances_and_seed_0_takes_the_first() {
         taken[place] += 1;
         desk.settle(a, &[(deployment(place), -1)]).await;
     }
-    println!("2000 ties among 4: {taken:?}");
+    eprintln!("2000 ties among 4: {taken:?}");
     // 500 each, with a standard deviation of 19.
     assert!(taken.iter().all(|count| (400..600).contains(count)), "{taken:?}");
     for _ in 0..4 {
