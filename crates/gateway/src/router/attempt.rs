@@ -13,6 +13,7 @@ use super::table::{ModelGroup, Table};
 use super::tokens::Tokens;
 use super::watch::{TokensSeen, Watch};
 use crate::openai::endpoint::TokenUse;
+use crate::shared::Reservation;
 
 /// A live attempt. Its lease ends when it is ended or dropped, once, whichever comes first.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub(super) struct Attempt {
     group: usize,
     /// `None` once it has ended.
     lease: Option<Lease>,
+    /// In strict mode, the place that all instances count. It goes back with the attempt.
+    _reservation: Option<Reservation>,
     member: usize,
     leased: DeploymentIndex,
     order: i64,
@@ -88,6 +91,7 @@ impl Attempt {
             order: lease.order(),
             in_flight: lease.in_flight_at_pick(),
             lease: Some(lease),
+            _reservation: None,
             number,
             reason,
             stream,
@@ -104,6 +108,12 @@ impl Attempt {
         let start = attempt.start();
         attempt.table.observers().iter().for_each(|observer| observer.pre_call(&start));
         attempt
+    }
+
+    /// The same attempt, with the place that all instances count.
+    pub(super) fn with(mut self, reservation: Option<Reservation>) -> Self {
+        self._reservation = reservation;
+        self
     }
 
     pub(super) fn deployment(&self) -> &Deployment {

@@ -22,6 +22,7 @@ use super::ways::{FIRST, Place, UNCHANGED, Ways};
 use crate::config::Timeouts;
 use crate::openai::endpoint::EndpointIndex;
 use crate::openai::{ApiError, Extras, MockFailure, UpstreamTimeout};
+use crate::shared::Strict;
 use crate::upstream::{Limits, Pool};
 
 /// One worker's way to the deployments: the shared table and its own connections.
@@ -136,6 +137,32 @@ impl Router {
         is_allowed.then(|| Attempt::begin(&self.table, route.group, (lease, now), picked))
     }
 
+    /// A pick for all instances in one step.
+    async fn pick_strictly(
+        &self,
+        strict: &Strict,
+        route: &Route<'_>,
+        pick: Pick<'_>,
+        picked: Picked,
+    ) -> Result<Attempt, Refusal> {
+        let (lease, reservation) = self.take(strict, route, pick).await?;
+        Ok(Attempt::begin(&self.table, route.group, lease, picked).with(reservation))
+    }
+
+    /// The same, if there is budget for it.
+    pub(super) async fn pick_strictly_within_budget(
+        &self,
+        strict: &Strict,
+        route: &Route<'_>,
+        pick: Pick<'_>,
+        picked: Picked,
+    ) -> Option<Attempt> {
+        let (lease, reservation) = self.take(strict, route, pick).await.ok()?;
+        let group = &self.table.groups()[route.group].group;
+        let is_allowed = group.may_retry(self.table.since_start(lease.1));
+        is_allowed.then(|| Attempt::begin(&self.table, route.group, lease, picked).with(reservation))
+    }
+
     fn lease(&self, route: &Route<'_>, pick: Pick<'_>, now: Instant) -> Result<Lease, Refusal> {
         let pick = Pick { dice: fastrand::u64(..), now: self.table.since_start(now), ..pick };
         self.table.pick(route, &pick)
@@ -179,7 +206,7 @@ impl<'a> Journey<'a> {
         let mut step = self.walk.start(self.now());
         loop {
             step = match step {
-                Step::Pick(ask) => match self.pick(&ask) {
+                Step::Pick(ask) => match self.pick(&ask).await {
                     Ok(attempt) => match self.attempt(ask, attempt, facts).await {
                         Ok(response) => return Ok(response),
                         Err(next) => next,
@@ -223,7 +250,7 @@ impl<'a> Journey<'a> {
         self.router.table.since_start(Instant::now())
     }
 
-    fn pick(&mut self, ask: &Ask) -> Result<Attempt, Refusal> {
+    async fn pick(&mut self, ask: &Ask) -> Result<Attempt, Refusal> {
         let route = &self.place(ask.target).route;
         let pick = Pick {
             tried: self.walk.tried(),
@@ -239,7 +266,11 @@ impl<'a> Journey<'a> {
             _ => AttemptReason::First,
         };
         let picked = self.picked(route, reason);
-        let attempt = self.router.pick(route, pick, picked)?;
+        let attempt = match self.router.table.strict() {
+            None => self.router.pick(route, pick, picked)?,
+            // Boxed for its size, which requests of the default mode should not pay for.
+            Some(strict) => Box::pin(self.router.pick_strictly(strict, route, pick, picked)).await?,
+        };
         self.attempts += 1;
         self.counted = counted;
         Ok(attempt)
@@ -335,6 +366,7 @@ impl<'a> Journey<'a> {
         match (self.first_failure.take(), why) {
             (Some(failure), _) => failure.into_answer(reliability.max_retry_after),
             (None, GiveUp::Cooling { remaining }) => Err(ApiError::all_cooling(model, remaining)),
+            (None, GiveUp::Full) => Err(ApiError::all_full(model, BUSY_WAIT)),
             (None, GiveUp::Deadline) => Err(ApiError::deadline(model, reliability.whole_request)),
             (None, GiveUp::Empty | GiveUp::Failed) => {
                 tracing::error!(model, "no deployment could be picked");

@@ -86,7 +86,7 @@ impl Router {
         if let Ok(result) = tokio::time::timeout(delay, &mut first).await {
             return Finish { result, runner: one, fallen: None, attempts: 1 };
         }
-        let Some(second) = self.second(&track, one.failed.deployment) else {
+        let Some(second) = self.second(&track, one.failed.deployment).await else {
             return Finish { result: first.await, runner: one, fallen: None, attempts: 1 };
         };
         let two = Runner::new(&second);
@@ -108,10 +108,14 @@ impl Router {
     }
 
     /// A lease for the second attempt, on a deployment that this request has not been on.
-    fn second(&self, track: &Track<'_>, first: DeploymentIndex) -> Option<Attempt> {
+    async fn second(&self, track: &Track<'_>, first: DeploymentIndex) -> Option<Attempt> {
         let tried = [track.tried, &[first]].concat();
         let pick = Pick { tried: &tried, above_order: track.ask.above_order, ..Pick::default() };
-        self.pick_within_budget(&track.place.route, pick, track.picked)
+        let route = &track.place.route;
+        match self.table().strict() {
+            None => self.pick_within_budget(route, pick, track.picked),
+            Some(strict) => self.pick_strictly_within_budget(strict, route, pick, track.picked).await,
+        }
     }
 }
 

@@ -17,6 +17,7 @@ mod physical;
 mod probe;
 pub(crate) mod rules;
 mod served;
+mod strictly;
 mod table;
 mod tokens;
 mod watch;

@@ -1,12 +1,14 @@
 //! The routing table: every name a client may write, and the deployments it leads to.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use leastbusy_balance::{
-    Condition, DeploymentIndex, Fleet, Group, Lease, Limits, Member, Outcome, Pick, Refusal, Usage, Weight,
+    Condition, DeploymentIndex, Fleet, Group, Lease, Limits, Member, Outcome, Pick, Refusal, Standing, Usage,
+    Weight,
 };
 
 use super::deployment::{Deployment, NotUsable, Place};
@@ -15,7 +17,7 @@ use super::physical::{Counts, Physical};
 use super::rules;
 use crate::config::{self, Config, Fallbacks, Hedge, Retries};
 use crate::likeness;
-use crate::shared::DeploymentName;
+use crate::shared::{DeploymentName, Strict};
 use crate::upstream::Origin;
 use crate::wildcard::Pattern;
 
@@ -37,6 +39,8 @@ pub struct Table {
     origins: Vec<Arc<Origin>>,
     observers: Vec<Arc<dyn Observer>>,
     counts_tokens: bool,
+    /// In strict mode, where requests ask for a place.
+    strict: Option<Arc<Strict>>,
     /// The moment from which the heart's time is counted.
     start: Instant,
     reliability: Reliability,
@@ -129,6 +133,16 @@ impl Table {
         self.counts_tokens
     }
 
+    /// Has every pick ask for its place from now on.
+    pub fn count_strictly(&mut self, strict: Arc<Strict>) {
+        self.strict = Some(strict);
+    }
+
+    /// In strict mode, where requests ask for a place.
+    pub(super) fn strict(&self) -> Option<&Arc<Strict>> {
+        self.strict.as_ref()
+    }
+
     /// Where requests for `model` go: an id, an alias, a group, or a wildcard that fits.
     #[must_use]
     pub fn route<'a>(&'a self, model: &'a str) -> Option<Route<'a>> {
@@ -154,9 +168,14 @@ impl Table {
     ///
     /// [`Refusal`] when there is none.
     pub(super) fn pick(&self, route: &Route<'_>, pick: &Pick<'_>) -> Result<Lease, Refusal> {
+        self.counting(route).pick(pick)
+    }
+
+    /// The group of a route, whose members are what its requests count on.
+    pub(super) fn counting(&self, route: &Route<'_>) -> Cow<'_, Group> {
         match self.counted_elsewhere(route) {
-            Some(group) => group.pick(pick),
-            None => self.groups[route.group].group.pick(pick),
+            Some(group) => Cow::Owned(group),
+            None => Cow::Borrowed(&self.groups[route.group].group),
         }
     }
 
@@ -172,6 +191,7 @@ impl Table {
             let model = deployment.model_for(&route.captures);
             if let Some(counted_as) = self.counts.named(&deployment.physical, &model) {
                 member.deployment = counted_as;
+                member.limit = self.counts.limit_of(counted_as);
             }
         }
         (members != group.group.members()).then(|| group.group.with_members(members))
@@ -241,7 +261,13 @@ impl Table {
     /// How a deployment is now: its count, and whether requests go there.
     #[must_use]
     pub fn condition(&self, deployment: &Deployment) -> Condition {
-        self.fleet.condition(deployment.counted_as, self.since_start(Instant::now()))
+        let condition = self.fleet.condition(deployment.counted_as, self.since_start(Instant::now()));
+        let limit = self.counts.limit_of(deployment.counted_as);
+        let is_full = limit.is_some_and(|limit| limit.get() <= self.in_flight_total(deployment));
+        match condition.standing {
+            Standing::Available if is_full => Condition { standing: Standing::Full, ..condition },
+            _ => condition,
+        }
     }
 
     /// Requests in flight on a deployment through all instances, as the others told last.
@@ -320,6 +346,7 @@ impl<'a> Builder<'a> {
         let (provider, model) = (address.provider, address.model);
         let place = Place { provider, model, api_base, origin, counted_as, physical };
         let deployment = Arc::new(Deployment::new(entry, id, place, &self.config.router)?);
+        self.counts.limit(counted_as, deployment.limit);
         self.entries.push(Entry { config: entry, deployment });
         Ok(())
     }
@@ -356,6 +383,7 @@ impl<'a> Builder<'a> {
             origins: self.origins,
             observers: Vec::new(),
             counts_tokens: false,
+            strict: None,
             start: Instant::now(),
             reliability: Reliability {
                 retries: router.retries.clone(),
@@ -431,6 +459,7 @@ impl<'a> Builder<'a> {
                     .ok_or_else(|| NotUsable(format!("the weight of `{}` is not above 0", deployment.id)))?;
                 Ok(Member {
                     order: deployment.order,
+                    limit: self.counts.limit_of(deployment.counted_as),
                     rules: Arc::clone(&deployment.rules),
                     ..Member::new(deployment.counted_as, weight)
                 })

@@ -18,6 +18,9 @@ pub(super) fn start(
     let place = format!("{host} {address}");
     let fleet = (Arc::clone(table.fleet()), table.start());
     let sharing = Sharing::start(settings, fleet, table.names(&host), place)?;
+    if let Some(strict) = sharing.strict() {
+        table.count_strictly(Arc::clone(strict));
+    }
     table.observe(Arc::new(Watcher(Arc::clone(sharing.nudge()))));
     Ok(Some(sharing))
 }

@@ -353,6 +353,11 @@ impl Collector for Shared {
         counter("shared_state_connections", "Connections opened to Redis", None, count(Count::Connections))?;
         let help = "Time that exchanges took, together";
         counter("shared_state_exchange", help, seconds, count(Count::Microseconds) / 1e6)?;
+        let help = "Strict mode: picks that Redis answered";
+        counter("shared_state_strict_answered", help, None, count(Count::Answered))?;
+        let help =
+            "Strict mode: picks by this instance's share of the limits, because no answer came in time";
+        counter("shared_state_strict_unanswered", help, None, count(Count::Unanswered))?;
         let help = "CPU that Redis has used for all its clients since it started";
         counter("shared_state_redis_cpu", help, seconds, count(Count::RedisMicroseconds) / 1e6)
     }

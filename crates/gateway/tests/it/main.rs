@@ -38,6 +38,7 @@ mod shared_counts;
 mod soak;
 mod stopping;
 mod streams;
+mod strict;
 mod timeouts;
 mod tls;
 mod usage;
