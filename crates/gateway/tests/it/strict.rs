@@ -1,9 +1,5 @@
 //! Limits of deployments: of one instance, and in strict mode of all of them together, with a real Redis.
 
-#[path = "../redis_kit/server.rs"]
-#[expect(dead_code, reason = "the kit is for all tests, and these need a part of it")]
-mod redis_server;
-
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -22,7 +18,7 @@ use tokio::net::TcpListener;
 use super::client::{Client, get};
 use super::gateway::{Gateway, config, deployment, eventually};
 use super::process::{Process, config_file};
-use redis_server::Server;
+use super::redis_kit::Server;
 
 const LIMIT: u32 = 3;
 

@@ -12,10 +12,11 @@ use redis::Value;
 use super::scripts::{
     Adopted, Beat, Offer, Owner, Reserved, Scripts, read_adopted, read_beat, read_reserved, read_settled,
 };
+use crate::config::{Redis, RedisNode, SharedState, Topology};
 use crate::shared::keys::Keys;
 use crate::shared::name::{self, DeploymentName};
 use crate::shared::redis_kit::Server;
-use crate::shared::store::target::{Login, Node, Target, Topology};
+use crate::shared::store::Target;
 use crate::shared::store::{Batch, Store, reply};
 
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -26,15 +27,10 @@ fn store_at(port: u16) -> Store {
 }
 
 fn target_at(port: u16) -> Target {
-    Target {
-        topology: Topology::Standalone(Node { host: "127.0.0.1".to_owned(), port }),
-        login: Login::default(),
-        database: 0,
-        tls: None,
-        connect_timeout: PATIENCE,
-        response_timeout: PATIENCE,
-        key: keys().strict_members(),
-    }
+    let mut settings =
+        SharedState::through(Redis::new(Topology::Standalone(RedisNode::new("127.0.0.1", port))));
+    (settings.connect_timeout, settings.response_timeout) = (Duration::from_secs(5), Duration::from_secs(5));
+    Target::new(&settings, "{leastbusy:test}:any")
 }
 
 fn keys() -> Keys {

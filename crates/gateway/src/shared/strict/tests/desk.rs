@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use super::*;
 use crate::config::SharedState;
+use crate::shared::redis_kit::eventually;
 use crate::shared::status::{Count, Status};
-use crate::shared::store::tests::redis_kit::eventually;
 use crate::shared::strict::{Answer, Clerk, Reservation, Strict, Wanted};
 
 /// A clerk on a thread of its own, as in the gateway.
