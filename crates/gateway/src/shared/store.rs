@@ -17,7 +17,7 @@ mod target;
 mod tls;
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 use redis::Value;
 use tokio::time::timeout;
