@@ -70,6 +70,9 @@ pub enum Learned {
         /// right keeps it from the others for so much longer.
         until: Duration,
     },
+    /// Another instance may probe it, and this one, which has asked, may not; it asks again 200 ms later if there is still
+    /// reason to.
+    MayNotProbe,
     /// It comes back, by the ramp of this name. This instance takes part in it, once a later rest that it knows of is
     /// over, unless it has taken part before, goes by a ramp that began earlier, or has the deployment serve already.
     Returns {
@@ -168,7 +171,12 @@ impl Fleet {
     }
 
     /// Whether a deployment that has rested, one that is added later included, is probed only by leave of the other instances
-    /// ([`News::AsksToProbe`], [`Learned::MayProbe`]); without it each probes for itself.
+    /// ([`News::AsksToProbe`], [`Learned::MayProbe`]), so that one request of all shows whether it is well; without the guard
+    /// each instance probes for itself.
+    ///
+    /// No request waits for leave that has nowhere else to go: where every deployment of its group rests, it probes the one
+    /// that has rested, and where an instance has no answer within 100 ms, its next request does. Then there may be a
+    /// probe of every instance, one of each at a time.
     pub fn guard_probes(&self, guarded: bool) {
         self.lock().guard_probes(guarded);
     }
@@ -184,6 +192,7 @@ impl Fleet {
         match learned {
             Learned::Rests(rest) => health.rests_elsewhere(rest, now),
             Learned::MayProbe { until } => health.may_probe(*until),
+            Learned::MayNotProbe => health.may_not_probe(now),
             Learned::Returns { ramp, since } => health.returns_elsewhere(*ramp, *since, now),
         }
         let calm = health.settle(now);

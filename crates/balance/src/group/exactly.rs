@@ -87,6 +87,8 @@ impl Group {
         let calm = health.settle(pick.now);
         match health.availability(pick.now) {
             Availability::Open | Availability::Ready => books.set_calm(deployment, calm),
+            // It was chosen as the last resort.
+            Availability::Guarded(_) => {}
             Availability::Closed(_) | Availability::Probed(_) if pick.even_resting => {}
             Availability::Closed(_) | Availability::Probed(_) => return None,
         }

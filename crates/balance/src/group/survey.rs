@@ -59,7 +59,7 @@ impl Core {
                 health.ask_to_probe(availability, pick.now);
             }
             let (is_full, load, busy, factor) = match availability {
-                closed @ (Availability::Closed(_) | Availability::Probed(_)) => {
+                closed @ (Availability::Closed(_) | Availability::Probed(_) | Availability::Guarded(_)) => {
                     // Two entries may lead to one deployment.
                     let is_known =
                         || self.members[..index].iter().any(|before| before.deployment == member.deployment);
@@ -138,7 +138,7 @@ impl Core {
             others += 1;
             let is_open = match books.health(member.deployment).availability(now) {
                 Availability::Open | Availability::Ready => true,
-                Availability::Closed(_) | Availability::Probed(_) => false,
+                Availability::Closed(_) | Availability::Probed(_) | Availability::Guarded(_) => false,
             };
             resting += usize::from(!is_open);
         }

@@ -43,7 +43,11 @@ pub(crate) struct Unavailable {
 impl Unavailable {
     /// What becomes of a pick that could choose nobody.
     pub(crate) fn instead(&self, pick: &Pick<'_>) -> Result<usize, Refusal> {
-        let Resting { soonest, untried, soonest_untried, first } = self.resting;
+        let Resting { soonest, untried, soonest_untried, first, rested } = self.resting;
+        // Nobody else can serve: it is asked without the others' leave.
+        if let (Some(index), false) = (rested, self.somebody_open) {
+            return Ok(index);
+        }
         match (first, soonest) {
             (Some((_, index)), _) if pick.even_resting => Ok(index),
             _ if self.somebody_full => Err(Refusal::AllFull),
@@ -67,12 +71,14 @@ pub(super) struct Resting {
     soonest_untried: Option<Duration>,
     /// The one of those to ask if it must be, with its place; one whose probe is out comes last.
     first: Option<((bool, Duration), usize)>,
+    /// One that has rested and whose probe lacks the right only.
+    rested: Option<usize>,
 }
 
 impl Resting {
     pub(super) fn see(&mut self, index: usize, closed: Availability, (tried, is_at_limit): (bool, bool)) {
         let (is_probed, until) = match closed {
-            Availability::Closed(until) => (false, until),
+            Availability::Closed(until) | Availability::Guarded(until) => (false, until),
             Availability::Probed(until) => (true, until),
             Availability::Open | Availability::Ready => return,
         };
@@ -84,6 +90,9 @@ impl Resting {
         self.untried += 1;
         self.soonest_untried = Some(sooner(self.soonest_untried));
         let place = (is_probed, until);
+        if !is_at_limit && matches!(closed, Availability::Guarded(_)) {
+            self.rested.get_or_insert(index);
+        }
         if !is_at_limit && self.first.is_none_or(|(first, _)| place < first) {
             self.first = Some((place, index));
         }

@@ -1,9 +1,12 @@
 //! One deployment's health: what its answers say, whether it rests, and how it comes back.
 
+mod answers;
 mod condition;
+mod crew;
 mod limit;
 mod log;
 mod places;
+mod probe_right;
 mod ramp;
 mod role;
 mod rules;
@@ -14,18 +17,19 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
+pub use answers::Answers;
 pub use condition::{Condition, Cooldown, Standing};
+pub(crate) use crew::Crew;
 use limit::LearnedLimit;
 pub use log::Counter;
 use log::FailureLog;
 pub(crate) use places::Places;
+use probe_right::ProbeRight;
 use ramp::Ramp;
 pub use ramp::RampCounts;
 pub(crate) use role::Role;
 pub use rules::{HealthRules, Tolerance};
-pub(crate) use shared::Crew;
-use shared::ProbeRight;
-pub use shared::{Answers, News, Rest};
+pub use shared::{News, Rest};
 
 use crate::outcome::{Outcome, Verdict};
 use crate::window::Window;
@@ -87,6 +91,8 @@ pub(crate) enum Availability {
     Closed(Duration),
     /// Its probe is out; look again at this moment.
     Probed(Duration),
+    /// It has rested, and a probe lacks the right only; look again at this moment.
+    Guarded(Duration),
 }
 
 /// How one lease ended.
@@ -231,6 +237,7 @@ impl Health {
     fn probe(&mut self, now: Duration) -> Role {
         self.state = State::Probing(now);
         self.probed_at = now;
+        self.void_question();
         Role::Probe
     }
 

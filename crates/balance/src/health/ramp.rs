@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::shared::Crew;
+use super::Crew;
 
 /// How much a deployment that has come back may carry.
 ///
@@ -50,6 +50,14 @@ pub struct RampCounts {
     pub failures: u32,
     /// Answers that began, the probe's included.
     pub begun: u32,
+}
+
+impl RampCounts {
+    pub(super) fn add(&mut self, other: Self) {
+        self.successes = self.successes.saturating_add(other.successes);
+        self.failures = self.failures.saturating_add(other.failures);
+        self.begun = self.begun.saturating_add(other.begun);
+    }
 }
 
 impl Ramp {
@@ -147,4 +155,12 @@ impl Ramp {
         let cap = self.cap.max(first).max(floor);
         (cap < target).then(|| crew.share_of(cap as u32, elapsed as u32))
     }
+}
+
+/// Ramps that begin within this time may have begun in either order: clocks are compared through the others'.
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// Whether one of two ramps, each with its name and beginning, is the one that all instances go by.
+pub(super) fn begins_first((id, since): (u64, Duration), (known, known_since): (u64, Duration)) -> bool {
+    if since.abs_diff(known_since) <= TOGETHER { id < known } else { since < known_since }
 }

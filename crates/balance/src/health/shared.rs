@@ -1,8 +1,9 @@
-//! What instances tell each other of a deployment's health, and what becomes of it here.
+//! Rests and returns that instances tell each other, and what becomes of them here.
 
 use std::time::Duration;
 
-use super::{Availability, Cause, Counter, DOUBLINGS_MAX, Health, PROBE_PAUSE, Ramp, RampCounts, State};
+use super::ramp::begins_first;
+use super::{Cause, DOUBLINGS_MAX, Health, Ramp, State};
 use crate::outcome::Outcome;
 
 /// Something that the other instances are to know of a deployment at once.
@@ -10,7 +11,9 @@ use crate::outcome::Outcome;
 pub enum News {
     /// It rests.
     Rests(Rest),
-    /// It has rested, and a request would show whether it is well, if this instance may send it.
+    /// It has rested, and a request would show whether it is well, if this instance may send it; to be answered by
+    /// [`Learned::MayProbe`](crate::Learned::MayProbe) or [`Learned::MayNotProbe`](crate::Learned::MayNotProbe). Without
+    /// an answer within 100 ms the next request is the probe.
     AsksToProbe,
     /// A probe was answered well: it comes back, by the ramp of this name.
     Returns {
@@ -34,149 +37,7 @@ pub struct Rest {
     pub relapses: u32,
 }
 
-/// What an instance tells of a deployment's answers.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answers {
-    /// Answers of the last ten seconds that showed it works; what is more than `all` does not count.
-    pub well: u64,
-    /// All answers of the last ten seconds that showed anything.
-    pub all: u64,
-    /// Failures that tolerances count, within their window.
-    pub failures: Vec<(Counter, u32)>,
-    /// The ramps by which it comes back, with what has happened in them; of one instance one at most.
-    pub ramps: Vec<(u64, RampCounts)>,
-}
-
-impl Answers {
-    /// Whether there is nothing in it.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Adds what another instance tells.
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.well = self.well.saturating_add(other.well);
-        self.all = self.all.saturating_add(other.all);
-        for (counter, count) in &other.failures {
-            match self.failures.iter_mut().find(|(known, _)| known == counter) {
-                Some((_, known)) => *known = known.saturating_add(*count),
-                None => self.failures.push((*counter, *count)),
-            }
-        }
-        for (id, counts) in &other.ramps {
-            match self.ramps.iter_mut().find(|(known, _)| known == id) {
-                Some((_, known)) => known.add(*counts),
-                None => self.ramps.push((*id, *counts)),
-            }
-        }
-    }
-
-    pub(super) fn failures(&self, counter: Counter) -> u32 {
-        self.failures.iter().find(|(known, _)| *known == counter).map_or(0, |(_, count)| *count)
-    }
-}
-
-impl RampCounts {
-    fn add(&mut self, other: Self) {
-        self.successes = self.successes.saturating_add(other.successes);
-        self.failures = self.failures.saturating_add(other.failures);
-        self.begun = self.begun.saturating_add(other.begun);
-    }
-}
-
-/// The instances that share a returning deployment's places.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Crew {
-    /// Other instances.
-    pub(crate) others: u32,
-    /// Others whose names come before this one's.
-    pub(crate) rank: u32,
-}
-
-impl Crew {
-    pub(super) fn instances(self) -> u32 {
-        self.others.saturating_add(1)
-    }
-
-    /// This instance's part of so many places; what does not divide goes round, a place further every `turn`.
-    pub(super) fn share_of(self, places: u32, turn: u32) -> u32 {
-        let all = self.instances();
-        let has_one_more = (self.rank % all + turn % all) % all < places % all;
-        places / all + u32::from(has_one_more)
-    }
-}
-
-/// Whether this instance may probe without asking the others.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) enum ProbeRight {
-    /// There is nobody to ask.
-    #[default]
-    Free,
-    /// It must ask first, and has asked last at this moment.
-    Asked(Option<Duration>),
-    /// It may, until this moment.
-    Until(Duration),
-}
-
-/// An instance that has asked for a probe asks again after this long without an answer.
-const ASK_AGAIN: Duration = Duration::from_millis(200);
-
 impl Health {
-    /// Whether a probe needs a right that the instances give each other.
-    pub(crate) fn guard_probes(&mut self, guarded: bool) {
-        self.probe_right = match (guarded, self.probe_right) {
-            (false, _) => ProbeRight::Free,
-            (true, ProbeRight::Free) => ProbeRight::Asked(None),
-            (true, known) => known,
-        };
-    }
-
-    /// One request may probe it, if it is picked before this moment.
-    pub(crate) fn may_probe(&mut self, until: Duration) {
-        if !matches!(self.probe_right, ProbeRight::Free) {
-            self.probe_right = ProbeRight::Until(until);
-        }
-    }
-
-    /// What comes after a rest or a return needs a right of its own: the others have forgotten this one.
-    pub(super) fn void_probe_right(&mut self) {
-        if let ProbeRight::Until(_) = self.probe_right {
-            self.probe_right = ProbeRight::Asked(None);
-        }
-    }
-
-    pub(super) fn has_probe_right(&self, now: Duration) -> bool {
-        match self.probe_right {
-            ProbeRight::Free => true,
-            ProbeRight::Asked(_) => false,
-            ProbeRight::Until(until) => now < until,
-        }
-    }
-
-    /// Asks for the right to probe, where that is all that a pick lacks.
-    pub(crate) fn ask_to_probe(&mut self, availability: Availability, now: Duration) {
-        if !matches!(availability, Availability::Probed(_)) || self.has_probe_right(now) {
-            return;
-        }
-        let asked = match self.probe_right {
-            ProbeRight::Asked(asked) => asked,
-            ProbeRight::Free | ProbeRight::Until(_) => None,
-        };
-        if asked.is_none_or(|asked| asked + ASK_AGAIN <= now) {
-            self.probe_right = ProbeRight::Asked(Some(now));
-            self.news.get_or_insert(News::AsksToProbe);
-        }
-    }
-
-    /// When a deployment whose rest is over may be picked.
-    pub(super) fn once_rested(&self, now: Duration) -> Availability {
-        match self.has_probe_right(now) {
-            true => Availability::Ready,
-            false => Availability::Probed(now + PROBE_PAUSE),
-        }
-    }
-
     /// Notes that the others are to know of the rest that has begun, or is to last longer.
     pub(super) fn tells_rest(&mut self) {
         if let Some(rest) = self.resting() {
@@ -206,32 +67,6 @@ impl Health {
             State::Ramping(ramp) => self.news = Some(News::Returns { ramp: ramp.id(), since: ramp.since() }),
             State::Open | State::Resting(_) | State::Probing(_) => {}
         }
-    }
-
-    /// What this instance has seen of its answers.
-    pub(crate) fn answers(&mut self, now: Duration) -> Answers {
-        let (well, all) = self.answers.sums(now);
-        let ramp = match &self.state {
-            State::Ramping(ramp) => Some((ramp.id(), ramp.own())),
-            State::Open | State::Resting(_) | State::Probing(_) => None,
-        };
-        Answers {
-            well,
-            all,
-            failures: self.log.counts(now).filter(|(_, count)| 0 < *count).collect(),
-            ramps: ramp.into_iter().collect(),
-        }
-    }
-
-    /// Takes in what the others have seen of its answers.
-    pub(crate) fn others_saw(&mut self, answers: Answers, now: Duration) {
-        if let State::Ramping(ramp) = &mut self.state
-            && let Some((_, counts)) = answers.ramps.iter().find(|(id, _)| *id == ramp.id())
-        {
-            ramp.heard(*counts, now);
-        }
-        // More good answers than answers would make a deployment look better than one that never failed.
-        self.elsewhere = Answers { well: answers.well.min(answers.all), ..answers };
     }
 
     /// Another instance rests it, or did so until a while ago.
@@ -304,14 +139,3 @@ impl Health {
         }
     }
 }
-
-/// Ramps that begin within this time may have begun in either order: clocks are compared through the others'.
-const TOGETHER: Duration = Duration::from_secs(1);
-
-/// Whether one of two ramps, each with its name and beginning, is the one that all instances go by.
-fn begins_first((id, since): (u64, Duration), (known, known_since): (u64, Duration)) -> bool {
-    if since.abs_diff(known_since) <= TOGETHER { id < known } else { since < known_since }
-}
-
-#[cfg(test)]
-mod tests;

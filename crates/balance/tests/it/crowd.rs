@@ -117,6 +117,13 @@ impl Crowd {
         self.instances.iter().for_each(|instance| instance.fleet.guard_probes(guarded));
     }
 
+    /// Another instance may probe.
+    pub(crate) fn refuse(&self, at: usize, deployment: usize) {
+        let instance = &self.instances[at];
+        let now = instance.clock(self.now);
+        instance.fleet.learn(instance.deployments[deployment], &Learned::MayNotProbe, now);
+    }
+
     /// An instance may probe for so long.
     pub(crate) fn grant(&self, at: usize, deployment: usize, seconds: f64) {
         let instance = &self.instances[at];

@@ -327,11 +327,13 @@ impl Exchange {
     fn take_rights(&self, fleet: &Fleet, turn: &Turn, rights: &[Duration]) {
         let asked = turn.notes.iter().filter(|(_, note)| matches!(note, Note::Probe { .. }));
         for ((name, _), right) in asked.zip(rights) {
-            if let (Some(deployment), false) = (self.names.deployment(*name), right.is_zero()) {
+            let Some(deployment) = self.names.deployment(*name) else { continue };
+            let learned = match right.is_zero() {
+                true => Learned::MayNotProbe,
                 // From before the question, so that it ends here before it does there.
-                let until = self.began + *right;
-                fleet.learn(deployment, &Learned::MayProbe { until }, self.began);
-            }
+                false => Learned::MayProbe { until: self.began + *right },
+            };
+            fleet.learn(deployment, &learned, self.began);
         }
     }
 
