@@ -159,11 +159,16 @@ impl Roster {
         }
     }
 
-    /// What is left to go by when nobody can be heard any more: that those who have not left are at work, most likely.
-    #[must_use]
-    pub fn unheard(&self, now: Duration) -> View {
-        let (others, rank) = self.last;
-        View { at: now, others, rank, unheard: true, ..View::default() }
+    /// As [`view`](Self::view), while nobody can be heard: once all leases have run out, what is left to go by is that those
+    /// who have not left are at work, most likely, for as long as the silence lasts.
+    pub fn view_or_unheard(&mut self, now: Duration) -> View {
+        let view = self.view(now);
+        match self.last {
+            (others, rank) if view.others == 0 && 0 < others => {
+                View { at: now, others, rank, unheard: true, ..View::default() }
+            }
+            _ => view,
+        }
     }
 }
 

@@ -68,8 +68,23 @@ fn those_whose_lease_runs_out_are_there_and_not_heard() {
     assert_eq!(roster.view(AT).deployments.len(), 1);
     let later = AT + LEASE;
     assert_eq!((roster.view(later).others, roster.view(later).deployments.len()), (0, 0));
-    let unheard = roster.unheard(later);
-    assert_eq!(unheard, View { at: later, others: 3, rank: 2, unheard: true, ..View::default() });
+    // However long the silence lasts.
+    for at in [later, later + Duration::from_secs(3600)] {
+        let unheard = roster.view_or_unheard(at);
+        assert_eq!(unheard, View { at, others: 3, rank: 2, unheard: true, ..View::default() });
+    }
+}
+
+#[test]
+fn what_was_told_counts_in_a_silence_until_its_lease_runs_out() {
+    let mut roster = roster(&[3, 5, 9]);
+    assert_eq!(roster.view_or_unheard(AT), roster.view(AT));
+}
+
+#[test]
+fn nobody_is_missed_who_was_never_heard() {
+    let mut roster = roster(&[]);
+    assert_eq!(roster.view_or_unheard(AT), View { at: AT, ..View::default() });
 }
 
 #[test]
@@ -78,9 +93,16 @@ fn those_who_have_left_are_not_there() {
     let _ = roster.view(AT);
     roster.gone(InstanceId(9));
     let _ = roster.view(AT);
-    assert_eq!((roster.unheard(AT).others, roster.unheard(AT).rank), (1, 1));
+    let later = AT + LEASE;
+    let unheard = roster.view_or_unheard(later);
+    assert_eq!((unheard.others, unheard.rank), (1, 1));
     // Its lease has run out here before it is known to have left.
-    let _ = roster.view(AT + LEASE);
     roster.gone(InstanceId(3));
-    assert_eq!(roster.unheard(AT + LEASE).others, 0);
+    assert_eq!(roster.view_or_unheard(later).others, 0);
+}
+
+#[test]
+fn any_number_of_others_is_fine() {
+    let view = View { at: AT, others: u32::MAX, rank: u32::MAX, unheard: true, ..View::default() };
+    assert_eq!(picked(&[1.0; 4], view, 8).iter().sum::<u32>(), 8);
 }

@@ -20,8 +20,6 @@ const RETRY_MAX: Duration = Duration::from_millis(250);
 const PROBE_RIGHT: Duration = Duration::from_secs(2);
 /// Turns without a pause that follow each other, so that no flood of changes makes a flood of turns.
 const HURRIES_MAX: u32 = 3;
-/// The others' turns, and their places in a ramp, are left to them for so long after they were heard of last.
-const MEMORY: Duration = Duration::from_secs(60);
 
 /// What one round trip asks of Redis.
 #[derive(Debug, Clone)]
@@ -104,8 +102,6 @@ pub(super) struct Exchange {
     answered: Option<Duration>,
     lost: Option<Duration>,
     failures: u32,
-    /// When anybody was heard of last.
-    last_heard: Duration,
     /// When there were others last, or may have been.
     in_company: Option<Duration>,
     /// Turns in a row that were behind.
@@ -132,7 +128,6 @@ impl Exchange {
             answered: None,
             lost: None,
             failures: 0,
-            last_heard: Duration::ZERO,
             in_company: None,
             hurried: 0,
         }
@@ -339,13 +334,8 @@ impl Exchange {
 
     /// Has the fleet go by what is known now.
     fn show(&mut self, fleet: &Fleet, now: Duration) {
-        let mut view = self.roster.view(now);
-        if 0 < view.others {
-            self.last_heard = now;
-        } else if self.is_lost() && now < self.last_heard + MEMORY {
-            // They are still there, most likely: they take their turns, and their places in a ramp.
-            view = self.roster.unheard(now);
-        }
+        // While Redis is away they are still there, most likely: they take their turns, and their places in a ramp.
+        let view = if self.is_lost() { self.roster.view_or_unheard(now) } else { self.roster.view(now) };
         fleet.guard_probes(!self.is_lost() && !self.members.is_empty());
         fleet.see(view, now);
     }

@@ -56,10 +56,7 @@ impl Exchange {
         if let Some(board) = board {
             self.tell_and_hear(board, now);
         }
-        let mut view = self.roster.view(now);
-        if !is_heard && view.others == 0 {
-            view = self.roster.unheard(now);
-        }
+        let view = if is_heard { self.roster.view(now) } else { self.roster.view_or_unheard(now) };
         for (others, member) in self.others.iter_mut().zip(members) {
             let seen = view.deployments.iter().find(|seen| seen.deployment == member.deployment);
             *others = seen.map_or(0, |seen| seen.in_flight);
