@@ -127,6 +127,29 @@ impl Outcome {
         "hedge_lost",
     ];
 
+    /// An outcome of every kind, none of which asks for a rest.
+    const EACH: [Self; Self::KINDS.len()] = [
+        Self::Success,
+        Self::RateLimited { retry_after: None },
+        Self::Authentication,
+        Self::NotFound,
+        Self::Timeout(Phase::Connect),
+        Self::Timeout(Phase::FirstByte),
+        Self::Timeout(Phase::Idle),
+        Self::Timeout(Phase::Total),
+        Self::ConnectionFailed,
+        Self::BrokenAnswer,
+        Self::ServerError,
+        Self::BadGateway,
+        Self::Overloaded { retry_after: None },
+        Self::BadRequest,
+        Self::ContextWindow,
+        Self::ContentPolicy,
+        Self::ClientLeft,
+        Self::GatewayLimit,
+        Self::HedgeLost,
+    ];
+
     /// The kind of outcome as an index into [`Outcome::KINDS`].
     #[must_use]
     pub fn kind(self) -> usize {
@@ -162,28 +185,7 @@ impl Outcome {
     /// The outcome of this name; without the rest that it may have asked for.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Some(match Self::KINDS.iter().position(|kind| *kind == name)? {
-            0 => Self::Success,
-            1 => Self::RateLimited { retry_after: None },
-            2 => Self::Authentication,
-            3 => Self::NotFound,
-            4 => Self::Timeout(Phase::Connect),
-            5 => Self::Timeout(Phase::FirstByte),
-            6 => Self::Timeout(Phase::Idle),
-            7 => Self::Timeout(Phase::Total),
-            8 => Self::ConnectionFailed,
-            9 => Self::BrokenAnswer,
-            10 => Self::ServerError,
-            11 => Self::BadGateway,
-            12 => Self::Overloaded { retry_after: None },
-            13 => Self::BadRequest,
-            14 => Self::ContextWindow,
-            15 => Self::ContentPolicy,
-            16 => Self::ClientLeft,
-            17 => Self::GatewayLimit,
-            18 => Self::HedgeLost,
-            _ => unreachable!("there is an outcome for each kind; a test names them all"),
-        })
+        Self::EACH.into_iter().find(|outcome| outcome.name() == name)
     }
 
     /// Whose fault it was.
@@ -268,3 +270,6 @@ impl Outcome {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
