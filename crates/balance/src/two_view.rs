@@ -53,7 +53,7 @@ use crate::group::TieBreak;
 
 /// One deployment that may be chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Seen {
+pub(crate) struct Sight {
     /// Requests in flight of this instance.
     pub(crate) own: f64,
     /// Requests in flight of all instances, as far as is known.
@@ -75,7 +75,7 @@ pub(crate) fn turn(member: usize, rank: u32, instances: u32) -> f64 {
     (member as f64 * GOLDEN + f64::from(rank) / f64::from(instances)).fract()
 }
 
-impl Seen {
+impl Sight {
     /// `2q + 1`: the slope of what one more request costs, times the weight.
     fn busy(&self) -> f64 {
         2.0 * self.all + 1.0
@@ -93,20 +93,20 @@ impl Seen {
 /// The place of the one to be chosen; `unseen` requests of others are expected before the view is true again.
 ///
 /// `seen` has at least one.
-pub(crate) fn choose(seen: &[Seen], unseen: f64, tie_break: TieBreak, dice: u64) -> usize {
+pub(crate) fn choose(seen: &[Sight], unseen: f64, tie_break: TieBreak, dice: u64) -> usize {
     let to_spread = 2.0 * unseen;
     let level = water_level(seen, to_spread);
     let total: f64 = seen.iter().map(|one| one.weight).sum();
     // p >= ELIGIBLE * weight / total, solved for the load. When nothing is unseen rounding must not leave out the
     // lowest itself.
-    let lowest = seen.iter().map(Seen::load).fold(f64::INFINITY, f64::min);
+    let lowest = seen.iter().map(Sight::load).fold(f64::INFINITY, f64::min);
     let limit = (level - ELIGIBLE * to_spread / total).max(lowest);
     let least_own =
-        seen.iter().filter(|one| one.load() <= limit).map(Seen::own_load).fold(f64::INFINITY, f64::min);
+        seen.iter().filter(|one| one.load() <= limit).map(Sight::own_load).fold(f64::INFINITY, f64::min);
     let ties =
         || seen.iter().enumerate().filter(|(_, one)| one.load() <= limit && one.own_load() <= least_own);
     // Where nothing is to be spread all chances are 0, and equals have equal ones.
-    let chance = |one: &Seen| match (one.weight * level - one.busy()).max(0.0) {
+    let chance = |one: &Sight| match (one.weight * level - one.busy()).max(0.0) {
         chance if 0.0 < to_spread => chance,
         _ => 1.0,
     };
@@ -129,7 +129,7 @@ pub(crate) fn choose(seen: &[Seen], unseen: f64, tie_break: TieBreak, dice: u64)
 /// The `y` at which `sum of max(0, w * y - busy)` is what is to be spread.
 // As Michelot's projection onto a simplex (1986): with everybody in, the level is too high; those above it cannot
 // be in; without them it is lower. It ends when nobody is above, after two or three rounds as a rule.
-fn water_level(seen: &[Seen], to_spread: f64) -> f64 {
+fn water_level(seen: &[Sight], to_spread: f64) -> f64 {
     let mut level = f64::INFINITY;
     loop {
         let (mut busy, mut weight) = (to_spread, 0.0);

@@ -6,7 +6,7 @@ use super::{Core, Pick, Refusal, TieBreak};
 use crate::candidate::Surveyed;
 use crate::fleet::Books;
 use crate::others::{Scratch, Sharing};
-use crate::two_view::{self, Seen};
+use crate::two_view::{self, Sight};
 
 impl Core {
     /// The member that the two-view rule chooses among those of the best level and with a free place.
@@ -29,7 +29,7 @@ impl Core {
             }
             if candidate.class() == best {
                 scratch.members.push(candidate.member);
-                scratch.seen.push(Seen { own: busy, all: busy, weight: share, turn: 0.0 });
+                scratch.seen.push(Sight { own: busy, all: busy, weight: share, turn: 0.0 });
             }
         });
         let chosen = match scratch.members.is_empty() {
@@ -70,7 +70,7 @@ impl Core {
                 seen.all += f64::from(others.in_flight) * (-ends * (others.age + since)).exp();
             }
             if has_turns {
-                seen.turn = two_view::turn(*member, view.rank, view.others + 1);
+                seen.turn = two_view::turn(*member, view.rank, view.others.saturating_add(1));
             }
         }
         let age = view.age.as_secs_f64() + since;

@@ -74,16 +74,18 @@ impl Health {
         if rest.until <= now && self.knows_better(rest.until, now) {
             return;
         }
-        let until = match self.state {
-            State::Resting(known) => known.max(rest.until),
-            State::Open | State::Probing(_) | State::Ramping(_) => rest.until,
+        let known = match self.state {
+            State::Resting(known) => Some(known),
+            State::Open | State::Probing(_) | State::Ramping(_) => None,
         };
+        let is_later = known.is_none_or(|known| known <= rest.until);
+        let until = known.filter(|_| !is_later).unwrap_or(rest.until);
         self.state = State::Resting(until);
         // Its probe is picked when it is over, however late this is heard.
         self.rested_at = self.rested_at.max(rest.until.min(now));
         self.relapses = self.relapses.max(rest.relapses.min(DOUBLINGS_MAX));
         self.void_probe_right();
-        if let Some(outcome) = rest.reason {
+        if let (Some(outcome), true) = (rest.reason, is_later) {
             self.cause = Some(Cause { outcome, status: rest.status });
         }
         self.log.clear();

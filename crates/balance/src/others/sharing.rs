@@ -25,7 +25,7 @@ pub(crate) struct Sharing {
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
     pub(crate) members: Vec<usize>,
-    pub(crate) seen: Vec<two_view::Seen>,
+    pub(crate) seen: Vec<two_view::Sight>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]

@@ -1,18 +1,18 @@
 use proptest::prelude::*;
 
-use super::{Seen, turn, water_level};
+use super::{Sight, turn, water_level};
 use crate::group::TieBreak;
 
-fn seen(own: f64, all: f64, weight: f64) -> Seen {
-    Seen { own, all, weight, turn: 0.0 }
+fn seen(own: f64, all: f64, weight: f64) -> Sight {
+    Sight { own, all, weight, turn: 0.0 }
 }
 
-fn choose(seen: &[Seen], unseen: f64, dice: u64) -> usize {
+fn choose(seen: &[Sight], unseen: f64, dice: u64) -> usize {
     super::choose(seen, unseen, TieBreak::Random, dice)
 }
 
 /// Where `sum of max(0, w * y - busy)` crosses what is to be spread, by halving.
-fn level_by_halving(seen: &[Seen], to_spread: f64) -> f64 {
+fn level_by_halving(seen: &[Sight], to_spread: f64) -> f64 {
     let spread = |level: f64| seen.iter().map(|one| (one.weight * level - one.busy()).max(0.0)).sum::<f64>();
     let (mut low, mut high) = (0.0, 1e9);
     for _ in 0..200 {
@@ -26,8 +26,8 @@ fn level_by_halving(seen: &[Seen], to_spread: f64) -> f64 {
     high
 }
 
-fn any_seen() -> impl Strategy<Value = Vec<Seen>> {
-    let one = (0..20_u32, 0..40_u32, 1..14_u32, 0.0..1.0_f64).prop_map(|(own, others, weight, turn)| Seen {
+fn any_seen() -> impl Strategy<Value = Vec<Sight>> {
+    let one = (0..20_u32, 0..40_u32, 1..14_u32, 0.0..1.0_f64).prop_map(|(own, others, weight, turn)| Sight {
         turn,
         ..seen(f64::from(own), f64::from(own + others), f64::from(weight))
     });
@@ -38,7 +38,7 @@ fn any_seen() -> impl Strategy<Value = Vec<Seen>> {
 }
 
 /// How often each is chosen.
-fn shares(seen: &[Seen], unseen: f64) -> Vec<f64> {
+fn shares(seen: &[Sight], unseen: f64) -> Vec<f64> {
     let mut counts = vec![0.0; seen.len()];
     for dice in 0..20_000_u64 {
         counts[choose(seen, unseen, dice.wrapping_mul(0x9E37_79B9_7F4A_7C15))] += 1.0 / 20_000.0;
@@ -55,13 +55,13 @@ proptest! {
 
     #[test]
     fn with_nothing_unseen_it_is_least_busy(seen in any_seen(), dice: u64) {
-        let lowest = seen.iter().map(Seen::load).fold(f64::INFINITY, f64::min);
+        let lowest = seen.iter().map(Sight::load).fold(f64::INFINITY, f64::min);
         prop_assert_eq!(seen[choose(&seen, 0.0, dice)].load(), lowest);
     }
 
     #[test]
     fn with_everything_unseen_own_counts_decide(seen in any_seen(), dice: u64) {
-        let own = |one: &Seen| (one.own + one.turn) / one.weight;
+        let own = |one: &Sight| (one.own + one.turn) / one.weight;
         let least = seen.iter().map(own).fold(f64::INFINITY, f64::min);
         prop_assert_eq!(own(&seen[choose(&seen, 1e6, dice)]), least);
     }
@@ -69,14 +69,14 @@ proptest! {
     #[test]
     fn the_chosen_one_has_three_quarters_of_its_share_at_least(seen in any_seen(), unseen in 0.01..50.0_f64, dice: u64) {
         let level = level_by_halving(&seen, 2.0 * unseen);
-        let chance = |one: &Seen| (one.weight * level - one.busy()).max(0.0) / (2.0 * unseen);
+        let chance = |one: &Sight| (one.weight * level - one.busy()).max(0.0) / (2.0 * unseen);
         let total: f64 = seen.iter().map(|one| one.weight).sum();
         let chances: Vec<f64> = seen.iter().map(chance).collect();
         prop_assert!((chances.iter().sum::<f64>() - 1.0).abs() < 1e-6);
         let chosen = choose(&seen, unseen, dice);
         prop_assert!(0.75 * seen[chosen].weight / total <= chances[chosen] + 1e-6);
         // And nobody with as good a chance has fewer own requests.
-        let own = |one: &Seen| (one.own + one.turn) / one.weight;
+        let own = |one: &Sight| (one.own + one.turn) / one.weight;
         for (one, chance) in seen.iter().zip(&chances) {
             let is_eligible = 0.75 * one.weight / total + 1e-6 <= *chance;
             prop_assert!(!is_eligible || own(&seen[chosen]) <= own(one));
@@ -114,11 +114,11 @@ fn equals_are_chosen_evenly_whatever_is_unseen() {
 fn together(weights: &[f64], instances: u32, requests: u32) -> Vec<f64> {
     let mut sums = vec![0.0; weights.len()];
     for rank in 0..instances {
-        let one = |(member, weight): (usize, &f64)| Seen {
+        let one = |(member, weight): (usize, &f64)| Sight {
             turn: turn(member, rank, instances),
             ..seen(0.0, 0.0, *weight)
         };
-        let mut seen: Vec<Seen> = weights.iter().enumerate().map(one).collect();
+        let mut seen: Vec<Sight> = weights.iter().enumerate().map(one).collect();
         for dice in 0..u64::from(requests) {
             let chosen = choose(&seen, 1e6, dice);
             seen[chosen].own += 1.0;

@@ -40,6 +40,22 @@ fn a_rest_counts_at_all_instances_until_the_later_deadline() {
 }
 
 #[test]
+fn the_reason_is_that_of_the_rest_that_lasts_longest() {
+    for (first, second) in [(9.0, 4.0), (4.0, 9.0)] {
+        let crowd = crowd(1);
+        for seconds in [first, second] {
+            let until = Duration::from_secs_f64(crowd.now.as_secs_f64() + seconds);
+            let status = if seconds == 9.0 { 503 } else { 401 };
+            let reason = Some(if seconds == 9.0 { Outcome::ServerError } else { Outcome::Authentication });
+            crowd.learn(0, 0, &News::Rests(Rest { until, reason, status: Some(status), relapses: 0 }));
+        }
+        let cooldown = crowd.condition(0, 0).cooldown.expect("it rests");
+        assert_eq!((cooldown.reason, cooldown.status), (Outcome::ServerError, Some(503)), "{first}");
+        assert_eq!(crowd.rests(0), [Some(9.0)]);
+    }
+}
+
+#[test]
 fn news_is_told_once() {
     let crowd = crowd(2);
     crowd.answers(0, 0, asks_for(7));
