@@ -24,7 +24,10 @@ impl DeploymentIndex {
 ///
 /// One lock covers the whole fleet, not one for each group: groups may share deployments, and a pick
 /// must see the count that another group's pick just raised. The lock is held for a scan of one group's
-/// members (tens of nanoseconds), never across I/O.
+/// members (tens of nanoseconds; 0.2 to 0.5 µs for 4 to 16 members where other instances have told something) and,
+/// where instances share, for a look at all deployments at every exchange: [`tell`](Self::tell) and [`see`](Self::see) take
+/// 0.3 µs each for 16 deployments, 2 µs for 100, 17 and 28 µs for 1000 (`cargo bench -p leastbusy-balance`). It is never
+/// held across I/O.
 ///
 /// Wherever `now` is asked for, it is the time since a moment that the caller chose once, such as its start.
 /// Two calls may come in the wrong order by a little: then the earlier `now` does no harm.
@@ -199,6 +202,13 @@ impl Books {
         view.map_or(Crew::default(), |view| Crew { others: view.others, rank: view.rank })
     }
 
+    /// What is shared with other instances, and every deployment that it is about, in the order they were added.
+    pub(crate) fn share(
+        &mut self,
+    ) -> (&mut Sharing, impl ExactSizeIterator<Item = (&mut Seat, &mut Health)>) {
+        (self.sharing.get_or_insert_default(), self.seats.iter_mut().zip(&mut self.health))
+    }
+
     /// The health of every deployment, in the order they were added.
     pub(crate) fn all_health(&mut self) -> &mut [Health] {
         &mut self.health
@@ -206,8 +216,10 @@ impl Books {
 
     /// Whether every probe needs a right, those of deployments to come included.
     pub(crate) fn guard_probes(&mut self, guarded: bool) {
-        self.probes_guarded = guarded;
-        self.health.iter_mut().for_each(|health| health.guard_probes(guarded));
+        if self.probes_guarded != guarded {
+            self.probes_guarded = guarded;
+            self.health.iter_mut().for_each(|health| health.guard_probes(guarded));
+        }
     }
 
     /// Requests in flight on a deployment through other instances, as they told last.

@@ -86,10 +86,14 @@ pub enum Learned {
 impl Fleet {
     /// What this instance tells the others: the deployments that there is anything to tell of.
     pub fn tell(&self, now: Duration) -> Vec<Told> {
+        let count = self.lock().deployments();
+        let mut told = Vec::with_capacity(count);
         let mut books = self.lock();
-        let counts: Vec<u32> = books.counts().collect();
-        let mut answers: Vec<_> = books.all_health().iter_mut().map(|health| health.answers(now)).collect();
-        books.sharing().tell(&counts, &mut answers, now)
+        let (sharing, deployments) = books.share();
+        let deployments = deployments.map(|(seat, health)| (seat.in_flight, health.answers(now)));
+        sharing.tell(deployments, now, &mut told);
+        drop(books);
+        told
     }
 
     /// Goes by what the others have told from now on; it takes the place of what they told before.
@@ -143,19 +147,21 @@ impl Fleet {
     /// assert_eq!(lease.deployment(), deployments[0], "although it is the busier one");
     /// ```
     pub fn see(&self, mut view: View, now: Duration) {
-        let mut books = self.lock();
         if view.others == 0 {
             view.deployments.clear();
         }
+        let mut books = self.lock();
+        let (sharing, deployments) = books.share();
         let mut seen = view.deployments.iter_mut().peekable();
-        for at in 0..books.counts().count() {
+        for (at, (seat, health)) in deployments.enumerate() {
+            let mut nothing = Answers::default();
             let of_this = seen.next_if(|seen| seen.deployment.0 as usize == at);
-            let health = books.health(DeploymentIndex::at(at));
-            health.others_saw(of_this.map(|seen| std::mem::take(&mut seen.answers)).unwrap_or_default(), now);
-            let calm = health.settle(now);
-            books.set_calm(DeploymentIndex::at(at), calm);
+            health.others_saw(of_this.map_or(&mut nothing, |seen| &mut seen.answers), now);
+            seat.calm = health.settle(now);
         }
-        books.sharing().see(view);
+        sharing.see(&view);
+        // What was told before is in `view` now, and is freed without the lock.
+        drop(books);
     }
 
     /// What the other instances are to know at once of the deployments' health; each is told once.

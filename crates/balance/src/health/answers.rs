@@ -1,5 +1,6 @@
 //! What instances tell each other of a deployment's answers.
 
+use std::mem;
 use std::time::Duration;
 
 use super::{Counter, Health, RampCounts, State};
@@ -63,14 +64,15 @@ impl Health {
         }
     }
 
-    /// Takes in what the others have seen of its answers.
-    pub(crate) fn others_saw(&mut self, answers: Answers, now: Duration) {
+    /// Takes in what the others have seen of its answers, and leaves what they had seen before in its place.
+    pub(crate) fn others_saw(&mut self, answers: &mut Answers, now: Duration) {
         if let State::Ramping(ramp) = &mut self.state
             && let Some((_, counts)) = answers.ramps.iter().find(|(id, _)| *id == ramp.id())
         {
             ramp.heard(*counts, now);
         }
         // More good answers than answers would make a deployment look better than one that never failed.
-        self.elsewhere = Answers { well: answers.well.min(answers.all), ..answers };
+        answers.well = answers.well.min(answers.all);
+        mem::swap(&mut self.elsewhere, answers);
     }
 }

@@ -1,6 +1,5 @@
 //! What a fleet keeps of other instances, and what it counts to tell them.
 
-use std::mem;
 use std::time::Duration;
 
 use super::{Told, View};
@@ -62,16 +61,19 @@ impl Sharing {
         self.outgoing[at].picks = self.outgoing[at].picks.saturating_add(1);
     }
 
-    pub(super) fn tell(&mut self, in_flight: &[u32], answers: &mut [Answers], now: Duration) -> Vec<Told> {
-        self.outgoing.resize(in_flight.len(), Outgoing::default());
+    /// Adds what there is to tell of the deployments: what each has in flight, and its answers.
+    pub(super) fn tell(
+        &mut self,
+        deployments: impl ExactSizeIterator<Item = (u32, Answers)>,
+        now: Duration,
+        told: &mut Vec<Told>,
+    ) {
+        self.outgoing.resize(deployments.len(), Outgoing::default());
         let passed = now.saturating_sub(self.told_at).as_secs_f64();
         self.told_at = self.told_at.max(now);
         // Nothing is learned from no time.
         let part = 1.0 - (-passed / RATE_MEMORY).exp();
-        let mut told = Vec::new();
-        for (at, ((one, in_flight), answers)) in
-            self.outgoing.iter_mut().zip(in_flight).zip(answers).enumerate()
-        {
+        for (at, (one, (in_flight, answers))) in self.outgoing.iter_mut().zip(deployments).enumerate() {
             if 0.0 < passed {
                 one.rate += part * (f64::from(one.picks) / passed - one.rate);
                 one.picks = 0;
@@ -80,19 +82,14 @@ impl Sharing {
             if one.rate < 1.0 / 600.0 {
                 one.rate = 0.0;
             }
-            if 0 < *in_flight || 0.0 < one.rate || !answers.is_empty() {
-                told.push(Told {
-                    deployment: DeploymentIndex::at(at),
-                    in_flight: *in_flight,
-                    arrivals: one.rate,
-                    answers: mem::take(answers),
-                });
+            if 0 < in_flight || 0.0 < one.rate || !answers.is_empty() {
+                let deployment = DeploymentIndex::at(at);
+                told.push(Told { deployment, in_flight, arrivals: one.rate, answers });
             }
         }
-        told
     }
 
-    pub(super) fn see(&mut self, view: View) {
+    pub(super) fn see(&mut self, view: &View) {
         self.others.clear();
         for seen in &view.deployments {
             let at = seen.deployment.0 as usize;
@@ -103,7 +100,7 @@ impl Sharing {
             let arrivals = seen.arrivals.max(0.0).clamp(0.0, ARRIVALS_MAX);
             self.others[at] = Others { in_flight: seen.in_flight, age: seen.age.as_secs_f64(), arrivals };
         }
-        self.view = (0 < view.others).then_some(view);
+        self.view = (0 < view.others).then(|| View { deployments: Vec::new(), ..*view });
     }
 
     pub(crate) fn view(&self) -> Option<&View> {

@@ -12,7 +12,8 @@ const START: Duration = Duration::from_secs(1000);
 
 /// What is told of the only deployment at `now`.
 fn told(sharing: &mut Sharing, in_flight: u32, now: Duration) -> Option<Told> {
-    let mut told = sharing.tell(&[in_flight], &mut [Answers::default()], now);
+    let mut told = Vec::new();
+    sharing.tell([(in_flight, Answers::default())].into_iter(), now, &mut told);
     assert!(told.len() <= 1);
     told.pop()
 }
@@ -102,11 +103,11 @@ fn a_view_takes_the_place_of_the_one_before() {
         ..View::default()
     };
     let mut sharing = Sharing::default();
-    sharing.see(view(2, 5));
-    sharing.see(view(1, 4));
+    sharing.see(&view(2, 5));
+    sharing.see(&view(1, 4));
     let in_flight = |at| sharing.others(DeploymentIndex(at)).in_flight;
     assert_eq!([0, 1, 2, 3].map(in_flight), [0, 4, 0, 0]);
-    sharing.see(View::default());
+    sharing.see(&View::default());
     assert!(sharing.view().is_none());
     assert_eq!(sharing.others(DeploymentIndex(1)).in_flight, 0);
 }
