@@ -1,6 +1,6 @@
 //! Counts shared with other instances: the Redis that they go through, and how.
 
-mod url;
+pub(super) mod url;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -138,7 +138,7 @@ impl Redis {
     ///
     /// When it is not such a URL; the error shows no part of it.
     pub fn from_url(url: &str) -> Result<Self, BadUrl> {
-        url::parse(url)
+        url::parse(url).map(|url| url.redis)
     }
 
     /// Every server that the settings name.

@@ -8,6 +8,7 @@ pub(super) use source::{Source, Sources, variables};
 use super::{Reader, Setting};
 use crate::config::check::shared_state::faults;
 use crate::config::finding::Severity;
+use crate::config::shared_state::url::{parse, takes_any_certificate};
 use crate::config::{Redis, RedisNode, RedisTls, Secret, Topology};
 
 /// `None` when something is wrong with it, which has been told then.
@@ -36,13 +37,14 @@ pub(super) fn read(reader: &mut Reader<'_>, sources: &Sources<'_, '_>) -> Option
 fn of_url(reader: &mut Reader<'_>, sources: &Sources<'_, '_>) -> Option<Redis> {
     let setting = sources.address();
     let url = reader.text(Some(setting))?;
-    let mut redis = match Redis::from_url(&url) {
-        Ok(redis) => redis,
+    let url = match parse(&url) {
+        Ok(url) => url,
         Err(bad) => {
             reader.mistake(&setting.path, bad.to_string(), bad.way_out());
             return None;
         }
     };
+    let mut redis = url.redis;
     // The scheme decides; another place's flag is about another Redis.
     let flag = sources.own("ssl");
     match (flag, reader.flag(flag)) {
@@ -64,11 +66,11 @@ fn of_url(reader: &mut Reader<'_>, sources: &Sources<'_, '_>) -> Option<Redis> {
     if redis.password.is_none() {
         redis.password = secret(reader, sources.get("password"));
     }
-    if redis.database == 0 {
+    if !url.names_database {
         redis.database = database(reader, sources.get("db"));
     }
-    let of_url = redis.tls.take();
-    redis.tls = tls(reader, sources, of_url);
+    let tls_of_url = redis.tls.take();
+    redis.tls = tls(reader, sources, tls_of_url, url.names_checks);
     Some(redis)
 }
 
@@ -92,12 +94,17 @@ fn of_parts(reader: &mut Reader<'_>, sources: &Sources<'_, '_>) -> Option<Redis>
     redis.password = secret(reader, sources.get("password"));
     redis.database = database(reader, sources.get("db"));
     let is_on = reader.flag(sources.get("ssl")).unwrap_or_default();
-    redis.tls = tls(reader, sources, is_on.then(RedisTls::default));
+    redis.tls = tls(reader, sources, is_on.then(RedisTls::default), false);
     Some(redis)
 }
 
-/// Completes what a URL said of TLS; `None` is plain TCP.
-fn tls(reader: &mut Reader<'_>, sources: &Sources<'_, '_>, tls: Option<RedisTls>) -> Option<RedisTls> {
+/// Completes what a URL said of TLS, and of the checks if it `names_checks`; `None` is plain TCP.
+fn tls(
+    reader: &mut Reader<'_>,
+    sources: &Sources<'_, '_>,
+    tls: Option<RedisTls>,
+    names_checks: bool,
+) -> Option<RedisTls> {
     const FILES: [&str; 3] = ["ssl_ca_certs", "ssl_certfile", "ssl_keyfile"];
     let Some(mut tls) = tls else {
         for setting in FILES.into_iter().chain(["ssl_cert_reqs"]).filter_map(|part| sources.own(part)) {
@@ -115,20 +122,15 @@ fn tls(reader: &mut Reader<'_>, sources: &Sources<'_, '_>, tls: Option<RedisTls>
             *file = name.map(Into::into);
         }
     }
-    let checks = sources.get("ssl_cert_reqs");
-    if let (Some(setting), Some(name)) = (checks, text(reader, checks)) {
-        match name.to_ascii_lowercase().trim_start_matches("cert_") {
-            "none" => tls.insecure = true,
-            "optional" | "required" => {}
-            _ => reader.mistake(
-                &setting.path,
-                "this is neither `required` nor `none`",
-                "write `required`, or `none` to take any certificate",
-            ),
-        }
-    }
-    if tls.insecure {
-        let at = checks.unwrap_or_else(|| sources.address());
+    let unchecked = if names_checks {
+        contradiction(reader, sources, tls.insecure);
+        tls.insecure.then(|| sources.address())
+    } else {
+        let setting = sources.get("ssl_cert_reqs");
+        tls.insecure = takes_any(reader, setting).unwrap_or_default();
+        setting.filter(|_| tls.insecure)
+    };
+    if let Some(at) = unchecked {
         reader.warning(
             &at.path,
             "the certificate of Redis is not checked, so whoever answers there gets the password",
@@ -144,6 +146,34 @@ fn tls(reader: &mut Reader<'_>, sources: &Sources<'_, '_>, tls: Option<RedisTls>
         );
     }
     Some(tls)
+}
+
+/// Tells what stands beside a URL and says the opposite of its `ssl_cert_reqs`.
+fn contradiction(reader: &mut Reader<'_>, sources: &Sources<'_, '_>, insecure: bool) {
+    let beside = sources.own("ssl_cert_reqs");
+    if let (Some(setting), Some(other)) = (beside, takes_any(reader, beside))
+        && other != insecure
+    {
+        reader.mistake(
+            &setting.path,
+            "the URL beside it says the opposite in its own `ssl_cert_reqs`",
+            "remove one of the two",
+        );
+    }
+}
+
+/// What a setting `ssl_cert_reqs` says.
+fn takes_any(reader: &mut Reader<'_>, setting: Option<&Setting<'_>>) -> Option<bool> {
+    let (setting, name) = (setting?, text(reader, setting)?);
+    let takes_any = takes_any_certificate(&name);
+    if takes_any.is_none() {
+        reader.mistake(
+            &setting.path,
+            "this is neither `required` nor `none`",
+            "write `required`, or `none` to take any certificate",
+        );
+    }
+    takes_any
 }
 
 fn database(reader: &mut Reader<'_>, setting: Option<&Setting<'_>>) -> i64 {

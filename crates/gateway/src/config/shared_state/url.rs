@@ -57,7 +57,15 @@ impl fmt::Display for BadUrl {
 
 impl std::error::Error for BadUrl {}
 
-pub(super) fn parse(url: &str) -> Result<Redis, BadUrl> {
+/// A Redis as a URL describes it, and what of it the URL says itself, if only that it is as by default.
+#[derive(Debug)]
+pub(in crate::config) struct Url {
+    pub(in crate::config) redis: Redis,
+    pub(in crate::config) names_database: bool,
+    pub(in crate::config) names_checks: bool,
+}
+
+pub(in crate::config) fn parse(url: &str) -> Result<Url, BadUrl> {
     let (scheme, rest) = url.trim().split_once("://").ok_or(BadUrl::Scheme)?;
     let tls = match scheme.to_ascii_lowercase().as_str() {
         "redis" => None,
@@ -69,22 +77,24 @@ pub(super) fn parse(url: &str) -> Result<Redis, BadUrl> {
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     // A password may hold an unencoded `@`; a host cannot.
     let (user, server) = authority.rsplit_once('@').map_or((None, authority), |(user, at)| (Some(user), at));
-    let mut redis = Redis { tls, ..Redis::new(Topology::Standalone(node(server)?)) };
+    let redis = Redis { tls, ..Redis::new(Topology::Standalone(node(server, Redis::PORT)?)) };
+    let mut url = Url { redis, names_database: false, names_checks: false };
     if let Some(user) = user {
         let (name, password) = user.split_once(':').unwrap_or((user, ""));
-        redis.username = Some(decoded(name)?).filter(|name| !name.is_empty());
-        redis.password = Some(decoded(password)?).filter(|text| !text.is_empty()).map(Secret::new);
+        url.redis.username = Some(decoded(name)?).filter(|name| !name.is_empty());
+        url.redis.password = Some(decoded(password)?).filter(|text| !text.is_empty()).map(Secret::new);
     }
     if let Some(number) = Some(path.trim_end_matches('/')).filter(|number| !number.is_empty()) {
-        redis.database = database(number)?;
+        url.set_database(number)?;
     }
     for (name, value) in query.split('&').filter_map(|option| option.split_once('=')) {
-        set(&mut redis, name, &decoded(value)?)?;
+        url.set(name, &decoded(value)?)?;
     }
-    Ok(redis)
+    Ok(url)
 }
 
-fn node(server: &str) -> Result<RedisNode, BadUrl> {
+/// `host`, `host:port` or `[address]:port`; `default` where no port is.
+pub(in crate::config) fn node(server: &str, default: u16) -> Result<RedisNode, BadUrl> {
     let (host, port) = match server.strip_prefix('[') {
         Some(rest) => {
             let (host, after) = rest.split_once(']').ok_or(BadUrl::Host)?;
@@ -100,34 +110,46 @@ fn node(server: &str) -> Result<RedisNode, BadUrl> {
         return Err(BadUrl::Host);
     }
     match port.filter(|port| !port.is_empty()).map(str::parse) {
-        None => Ok(RedisNode::new(host, Redis::PORT)),
+        None => Ok(RedisNode::new(host, default)),
         Some(Ok(port @ 1..)) => Ok(RedisNode::new(host, port)),
         Some(_) => Err(BadUrl::Port),
     }
 }
 
-fn database(number: &str) -> Result<i64, BadUrl> {
-    number.parse::<u32>().map(i64::from).map_err(|_| BadUrl::Database)
+impl Url {
+    fn set_database(&mut self, number: &str) -> Result<(), BadUrl> {
+        self.redis.database = number.parse::<u32>().map_err(|_| BadUrl::Database)?.into();
+        self.names_database = true;
+        Ok(())
+    }
+
+    /// The options that Python's client reads out of a URL and that matter here; it has many more about itself.
+    fn set(&mut self, name: &str, value: &str) -> Result<(), BadUrl> {
+        let file = || Some(value.into()).filter(|_| !value.is_empty());
+        match (name, &mut self.redis.tls) {
+            ("db", _) => self.set_database(value)?,
+            ("ssl_ca_certs", Some(tls)) => tls.ca_file = file(),
+            ("ssl_certfile", Some(tls)) => tls.cert_file = file(),
+            ("ssl_keyfile", Some(tls)) => tls.key_file = file(),
+            ("ssl_cert_reqs", Some(tls)) => {
+                let takes_any = takes_any_certificate(value).ok_or(BadUrl::Option)?;
+                // Of two that contradict each other the careful one counts.
+                tls.insecure = takes_any && (tls.insecure || !self.names_checks);
+                self.names_checks = true;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
 }
 
-/// The options that Python's client reads out of a URL and that matter here; it has many more about itself.
-fn set(redis: &mut Redis, name: &str, value: &str) -> Result<(), BadUrl> {
-    let file = || Some(value.into()).filter(|_| !value.is_empty());
-    match (name, &mut redis.tls) {
-        ("db", _) => redis.database = database(value)?,
-        ("ssl_ca_certs", Some(tls)) => tls.ca_file = file(),
-        ("ssl_certfile", Some(tls)) => tls.cert_file = file(),
-        ("ssl_keyfile", Some(tls)) => tls.key_file = file(),
-        ("ssl_cert_reqs", Some(tls)) => {
-            tls.insecure = match value.to_ascii_lowercase().trim_start_matches("cert_") {
-                "none" => true,
-                "optional" | "required" => false,
-                _ => return Err(BadUrl::Option),
-            };
-        }
-        _ => {}
+/// What a value of `ssl_cert_reqs` says; `None` for one without a meaning.
+pub(in crate::config) fn takes_any_certificate(value: &str) -> Option<bool> {
+    match value.to_ascii_lowercase().trim_start_matches("cert_") {
+        "none" => Some(true),
+        "optional" | "required" => Some(false),
+        _ => None,
     }
-    Ok(())
 }
 
 /// The text that percent-encoding stands for; a `%` that begins no pair of digits stays, as in Python.

@@ -46,6 +46,10 @@ fn litellms_places_name_the_redis() {
         ),
         (coordination("url: 'redis://cache'"), "cache:6379 as - -"),
         (coordination("startup_nodes: [{host: a, port: 7001}]"), "cluster a:7001 as - -"),
+        (
+            cache("type: redis, service_name: s, sentinel_nodes: ['::1', 'b:', '[::2]', ['c', 5]]"),
+            "s of sentinels [::1]:26379, b:26379, [::2]:26379, c:5 as - -",
+        ),
         (settings("shared_state: {redis_url: 'redis://cache'}"), "cache:6379 as - -"),
     ] {
         assert_eq!(redis(&text, &[]), expected, "{text}");
@@ -163,6 +167,37 @@ fn tls_is_as_it_is_written() {
 }
 
 #[test]
+fn what_a_url_says_of_checks_and_of_the_database_goes_before_what_other_places_say() {
+    let insecure =
+        |text: &str, variables: &[(&str, &str)]| shared(text, variables).unwrap().redis.tls.unwrap().insecure;
+    for (said, variable, expected) in [
+        ("?ssl_cert_reqs=required", "none", false),
+        ("?ssl_cert_reqs=CERT_OPTIONAL", "none", false),
+        ("?ssl_cert_reqs=none", "required", true),
+        ("?ssl_cert_reqs=required&ssl_cert_reqs=none", "none", false),
+        ("?ssl_cert_reqs=none&ssl_cert_reqs=required", "none", false),
+        ("", "none", true),
+        ("", "required", false),
+    ] {
+        let text = router(&format!("redis_url: 'rediss://cache{said}'"));
+        let variables = [("REDIS_SSL_CERT_REQS", variable)];
+        assert_eq!(insecure(&text, &variables), expected, "{said} and {variable}");
+        let warned = read_with(&text, &variables).warnings;
+        assert_eq!(brief(&warned).iter().any(|told| told.contains("not checked")), expected, "{warned:?}");
+    }
+    let agreed = cache("url: 'rediss://cache?ssl_cert_reqs=required', ssl_cert_reqs: required");
+    assert!(!insecure(&agreed, &[("REDIS_SSL_CERT_REQS", "none")]));
+    for (url, expected) in [
+        ("redis://cache", "cache:6379, database 2 as - -"),
+        ("redis://cache/", "cache:6379, database 2 as - -"),
+        ("redis://cache/0", "cache:6379 as - -"),
+        ("redis://cache?db=0", "cache:6379 as - -"),
+    ] {
+        assert_eq!(redis(&router(&format!("redis_url: '{url}'")), &[("REDIS_DB", "2")]), expected, "{url}");
+    }
+}
+
+#[test]
 fn what_no_redis_can_be_reached_with_is_a_mistake() {
     for (text, expected) in [
         (router("redis_host: ''"), "4:31 the host is empty / name the host of the Redis, or remove the key"),
@@ -224,6 +259,26 @@ fn what_no_redis_can_be_reached_with_is_a_mistake() {
         (
             cache("host: a, pasword: x"),
             "6:27 `pasword` is not a key of the settings of a Redis / did you mean `password`?",
+        ),
+        (
+            cache("service_name: s, sentinel_nodes: [[a, 26379, 5]]"),
+            "6:52 this is not a host and a port / write `{host: HOST, port: PORT}`, or `HOST:PORT`",
+        ),
+        (
+            cache("startup_nodes: [[]]"),
+            "6:34 this is not a host and a port / write `{host: HOST, port: PORT}`, or `HOST:PORT`",
+        ),
+        (
+            cache("startup_nodes: ['a:x']"),
+            "6:34 this is not a node / write `{host: HOST, port: PORT}`, or `HOST:PORT`",
+        ),
+        (
+            cache("url: 'rediss://a?ssl_cert_reqs=none', ssl_cert_reqs: required"),
+            "6:71 the URL beside it says the opposite in its own `ssl_cert_reqs` / remove one of the two",
+        ),
+        (
+            cache("url: 'rediss://a?ssl_cert_reqs=required', ssl_cert_reqs: none"),
+            "6:75 the URL beside it says the opposite in its own `ssl_cert_reqs` / remove one of the two",
         ),
         (cache("type: redsi, host: a"), "6:24 `redsi` is not a type of cache / did you mean `redis`?"),
         (

@@ -1,10 +1,15 @@
 //! Lists of servers, and ports.
 
+use std::net::Ipv6Addr;
+
+use crate::config::RedisNode;
 use crate::config::finding::Finding;
 use crate::config::keys;
 use crate::config::read::{Reader, Setting};
+use crate::config::shared_state::url;
 use crate::config::tree::{Node, Value};
-use crate::config::{Redis, RedisNode};
+
+const WAY_OUT: &str = "write `{host: HOST, port: PORT}`, or `HOST:PORT`";
 
 /// A list of `{host, port}` maps, of `[host, port]` pairs or of `host:port` texts; as a text, the JSON of one.
 /// `None` when it is no list, which has been told then.
@@ -39,7 +44,7 @@ fn one(reader: &mut Reader<'_>, item: &Setting<'_>, default: u16) -> Option<Redi
             // Without a host it is an empty one, which the check tells.
             Some(RedisNode::new(host.unwrap_or_default().trim(), port))
         }
-        Value::List(pair) => {
+        Value::List(pair) if (1..=2).contains(&pair.len()) => {
             let part = |index| pair.get(index).map(|node| Setting { node, path: item.path.index(index) });
             let host = reader.text(part(0).as_ref());
             let port = port(reader, part(1).as_ref(), default);
@@ -48,10 +53,13 @@ fn one(reader: &mut Reader<'_>, item: &Setting<'_>, default: u16) -> Option<Redi
         Value::Text(text) => {
             let node = of_text(text, default);
             if node.is_none() {
-                let way_out = "write `{host: HOST, port: PORT}`, or `HOST:PORT`";
-                reader.mistake(&item.path, "this is not a node", way_out);
+                reader.mistake(&item.path, "this is not a node", WAY_OUT);
             }
             node
+        }
+        Value::List(_) => {
+            reader.mistake(&item.path, "this is not a host and a port", WAY_OUT);
+            None
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {
             reader.wrong_type(item, "a node", Some("write `{host: HOST, port: PORT}`".into()));
@@ -60,14 +68,13 @@ fn one(reader: &mut Reader<'_>, item: &Setting<'_>, default: u16) -> Option<Redi
     }
 }
 
-/// `host` or `host:port`.
+/// `host` or `host:port`, an IPv6 address without a port also without brackets.
 fn of_text(text: &str, default: u16) -> Option<RedisNode> {
-    if text.contains(['/', '@', '?', '#']) {
-        return None;
+    let text = text.trim();
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Some(RedisNode::new(text, default));
     }
-    let whole = Redis::from_url(&format!("redis://{text}:{default}"));
-    let redis = whole.or_else(|_| Redis::from_url(&format!("redis://{text}"))).ok()?;
-    redis.nodes().first().cloned()
+    url::node(text, default).ok()
 }
 
 /// A port, the default where it is missing or told to be wrong.
