@@ -99,13 +99,25 @@ fn cache<'n>(reader: &mut Reader<'_>, litellm: Option<&Setting<'n>>) -> Source<'
         let node = litellm.node.get(key).filter(|node| node.value != Value::Null)?;
         Some(Setting { node, path: litellm.path.key(key) })
     };
-    let Some(params) = setting("cache_params") else { return Source::default() };
+    let cache = setting("cache");
+    let is_on = reader.flag(cache.as_ref()).unwrap_or_default();
+    // Beside a Redis, `cache: true` is what LiteLLM wants so that its router shares anything.
+    let note_answers = |reader: &mut Reader<'_>| {
+        if let Some(cache) = cache.as_ref().filter(|_| is_on) {
+            reader.note_not_yet(&keys::LITELLM_SETTINGS, "cache", cache.path.clone());
+        }
+    };
+    let Some(params) = setting("cache_params") else {
+        note_answers(reader);
+        return Source::default();
+    };
     let kind = params.node.get("type").filter(|node| node.value != Value::Null);
     let kind = kind.map(|node| Setting { node, path: params.path.key("type") });
     if let Some((kind, name)) = kind.as_ref().and_then(|kind| Some((kind, reader.text(Some(kind))?)))
         && name != keys::CACHE_TYPES[0]
     {
         if keys::CACHE_TYPES.contains(&name.as_str()) {
+            note_answers(reader);
             reader.note_not_yet(&keys::LITELLM_SETTINGS, "cache_params", params.path);
         } else {
             let way_out = match nearest(&name, keys::CACHE_TYPES.into_iter()) {
@@ -117,7 +129,6 @@ fn cache<'n>(reader: &mut Reader<'_>, litellm: Option<&Setting<'n>>) -> Source<'
         return Source::default();
     }
     let source = Source::of_section(reader, &params);
-    let is_on = reader.flag(setting("cache").as_ref()).unwrap_or_default();
     if !is_on {
         let what = "`cache` is not true, so this Redis is not used";
         let finding = Finding::warning(params.path, what).at_key();

@@ -359,7 +359,7 @@ fn odd_things_give_a_warning() {
     ] {
         assert_eq!(warnings(&text), [expected], "{text}");
     }
-    // Answers are not cached, whatever the Redis serves for.
+    // Answers are not cached, and who asks for that alone is told.
     let cached = |kind: &str| warnings(&cache(&format!("type: {kind}, host: a, s3_bucket_name: b")));
     assert_eq!(
         cached("s3"),
@@ -368,10 +368,11 @@ fn odd_things_give_a_warning() {
             "6:3 `cache_params` is known to LiteLLM; leastbusy does not serve it yet / -"
         ]
     );
-    assert_eq!(
-        warnings(&cache("type: redis, host: a, ttl: 5, supported_call_types: [], max_connections: 9")),
-        ["5:3 `cache` is known to LiteLLM; leastbusy does not serve it yet / -"]
-    );
+    let redis = "type: redis, host: a, ttl: 5, supported_call_types: [], max_connections: 9";
+    assert_eq!(warnings(&cache(redis)), Vec::<String>::new());
+    let told = "4:20 `cache` is known to LiteLLM; leastbusy does not serve it yet / -";
+    assert_eq!(warnings(&settings("litellm_settings: {cache: true}")), [told]);
+    assert_eq!(warnings(&settings("litellm_settings: {cache: false}")), Vec::<String>::new());
 }
 
 #[test]
