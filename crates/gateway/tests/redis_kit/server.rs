@@ -1,5 +1,6 @@
 //! One redis-server process.
 
+use std::ffi::{OsStr, OsString};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -18,6 +19,7 @@ const ATTEMPTS: usize = 5;
 #[derive(Debug)]
 pub(crate) struct Server {
     child: Child,
+    program: OsString,
     port: u16,
     folder: TempDir,
     arguments: Vec<String>,
@@ -30,6 +32,18 @@ impl Server {
         Self::with(&[]).await
     }
 
+    /// An empty Valkey: what `TEST_VALKEY` names, else `valkey-server` of the PATH; `None` where neither is.
+    pub(crate) async fn valkey() -> Option<Self> {
+        let named = std::env::var_os("TEST_VALKEY");
+        let program = named.clone().unwrap_or_else(|| "valkey-server".into());
+        let runs = Command::new(&program).arg("--version").stdout(Stdio::null()).status().is_ok();
+        assert!(runs || named.is_none(), "what TEST_VALKEY names does not run: {program:?}");
+        if !runs {
+            return None;
+        }
+        Some(Self::of(&program, &[], |_| ()).await)
+    }
+
     /// A server with more arguments, such as `["--maxmemory", "2mb"]`.
     pub(crate) async fn with(arguments: &[&str]) -> Self {
         Self::in_folder(arguments, |_| ()).await
@@ -37,6 +51,10 @@ impl Server {
 
     /// As [`Server::with`]; `prepare` may put files into its folder, which is where it runs.
     pub(crate) async fn in_folder(arguments: &[&str], prepare: impl Fn(&Path)) -> Self {
+        Self::of(OsStr::new("redis-server"), arguments, prepare).await
+    }
+
+    async fn of(program: &OsStr, arguments: &[&str], prepare: impl Fn(&Path)) -> Self {
         let password =
             arguments.windows(2).find(|pair| pair[0] == "--requirepass").map(|pair| pair[1].to_owned());
         let arguments: Vec<_> = arguments.iter().map(|&argument| argument.to_owned()).collect();
@@ -44,14 +62,20 @@ impl Server {
             let folder = tempfile::tempdir().unwrap();
             prepare(folder.path());
             let port = free_port();
-            let child = spawn(port, folder.path(), &arguments);
-            let mut server =
-                Self { child, port, folder, arguments: arguments.clone(), password: password.clone() };
+            let child = spawn(program, port, folder.path(), &arguments);
+            let mut server = Self {
+                child,
+                program: program.to_owned(),
+                port,
+                folder,
+                arguments: arguments.clone(),
+                password: password.clone(),
+            };
             if server.answers().await {
                 return server;
             }
         }
-        panic!("no redis-server starts with {arguments:?}");
+        panic!("no {program:?} starts with {arguments:?}");
     }
 
     pub(crate) fn port(&self) -> u16 {
@@ -93,7 +117,7 @@ impl Server {
 
     /// Starts it again on the same port, empty.
     pub(crate) async fn restart(&mut self) {
-        self.child = spawn(self.port, self.folder.path(), &self.arguments);
+        self.child = spawn(&self.program, self.port, self.folder.path(), &self.arguments);
         assert!(self.answers().await, "it does not start again on port {}", self.port);
     }
 
@@ -148,8 +172,8 @@ impl Drop for Server {
     }
 }
 
-fn spawn(port: u16, folder: &Path, arguments: &[String]) -> Child {
-    let mut command = Command::new("redis-server");
+fn spawn(program: &OsStr, port: u16, folder: &Path, arguments: &[String]) -> Child {
+    let mut command = Command::new(program);
     // A configuration file must come first.
     let (file, arguments) = match arguments.split_first() {
         Some((first, rest)) if !first.starts_with("--") => (Some(first), rest),
@@ -158,7 +182,7 @@ fn spawn(port: u16, folder: &Path, arguments: &[String]) -> Child {
     command.args(file).args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
     command.args(["--appendonly", "no", "--repl-diskless-sync-delay", "0", "--dir", "."]).args(arguments);
     command.current_dir(folder).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().expect("redis-server is installed: see PACKAGES in ./test")
+    command.spawn().unwrap_or_else(|error| panic!("{program:?}: {error}; see PACKAGES in ./test"))
 }
 
 /// A port that nobody listens on, below those that the system gives to clients, which could take it any time.

@@ -1,10 +1,8 @@
 //! Every way to a Redis: two instances share their counts through each.
 
-use std::process::{Child, Command, Stdio};
-
-use super::redis_kit::{Certificates, Cluster, SERVICE, Sentinels, Server, free_port};
-use super::script::{Upstream, streams};
-use super::{entry, fleet, through, until};
+use super::redis_kit::{Certificates, Cluster, SERVICE, Sentinels, Server, free_port, information};
+use super::script::{Upstream, answers, streams};
+use super::{entry, fleet, through, turn, until};
 
 /// Settings that lead through Sentinels.
 pub(crate) fn through_sentinels(sentinels: &Sentinels, settings: &str) -> String {
@@ -54,12 +52,14 @@ async fn share(name: &str, sharing: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_single_server_with_a_password() {
+    let _turn = turn().await;
     let redis = Server::with(&["--requirepass", "pw-of-a-test"]).await;
     share("password", &through(redis.port(), "").replace("127.0.0.1", ":pw-of-a-test@127.0.0.1")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_user_of_few_rights_and_a_database() {
+    let _turn = turn().await;
     let redis = Server::start().await;
     let acl = "ACL SETUSER gateway on >pw-of-a-test ~{leastbusy:team}:* +@all -@dangerous -@admin";
     redis.command(&acl.split(' ').collect::<Vec<_>>()).await;
@@ -73,6 +73,7 @@ async fn a_user_of_few_rights_and_a_database() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn tls_with_an_authority_of_ones_own() {
+    let _turn = turn().await;
     let certificates = Certificates::new();
     let paths = [certificates.certificate(), certificates.key(), certificates.authority()];
     let [certificate, key, authority] = paths.each_ref().map(|path| path.to_str().unwrap());
@@ -99,36 +100,55 @@ async fn tls_with_an_authority_of_ones_own() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_cluster() {
+    let _turn = turn().await;
     let cluster = Cluster::start().await;
     share("Cluster", &through_cluster(&cluster, "")).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sentinels() {
+    let _turn = turn().await;
     let sentinels = Sentinels::start().await;
     share("Sentinel", &through_sentinels(&sentinels, "")).await;
 }
 
-/// Killed when the test forgets it.
-struct Valkey(Child);
+/// A rest that one instance begins is known to the other.
+async fn rest_together(name: &str, sharing: &str) {
+    let sick = Upstream::playing(answers(429).header("retry-after", "37").json("{}")).await;
+    let well = Upstream::playing(answers(200).json("{}")).await;
+    let models = entry("m", "a", &sick.base(), "order: 1") + &entry("m", "b", &well.base(), "order: 2");
+    let instances =
+        fleet(2, &format!("model_list:\n{models}{sharing}general_settings: {{workers: 1}}\n")).await;
+    assert_eq!(instances[0].asks("m").await.served_by(), "b");
+    let known = until("a rest", async || instances[1].state("a").await == "cooling_down").await;
+    assert_eq!((instances[1].asks("m").await.served_by(), sick.requests()), ("b", 1));
+    eprintln!("{name}: a rest is known to the other after {known:.0?}");
+}
 
-impl Drop for Valkey {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// In strict mode the limit of a deployment is one for both.
+async fn keep_a_limit_together(name: &str, sharing: &str) {
+    let held = Upstream::playing(streams().event("held").then_hangs()).await;
+    let model = entry("m", "a", &held.base(), "max_parallel_requests: 2");
+    let router = "router_settings: {all_cooling_wait: 0.1}\ngeneral_settings: {workers: 1}\n";
+    let instances = fleet(2, &format!("model_list:\n{model}{sharing}{router}")).await;
+    let mut streams = instances[0].opens_many("m", 2).await;
+    assert_eq!(instances[1].asks("m").await.status, 429);
+    streams.pop();
+    until("a place", async || instances[0].total("a").await == 1).await;
+    streams.push(instances[1].opens("m").await);
+    eprintln!("{name}: strictly two of 2 places are taken, and one that is given back is taken by the other");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn valkey() {
-    let port = free_port();
-    let mut command = Command::new("valkey-server");
-    command.args(["--port", &port.to_string(), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let Ok(child) = command.spawn() else {
-        eprintln!("skipped: there is no valkey-server on the PATH");
+    let _turn = turn().await;
+    let Some(valkey) = Server::valkey().await else {
+        eprintln!("Valkey was not run: TEST_VALKEY names none, and there is no valkey-server on the PATH");
         return;
     };
-    let _valkey = Valkey(child);
-    share("Valkey", &through(port, "")).await;
+    let version = information(&valkey, "server", "valkey_version").await.unwrap();
+    let name = format!("Valkey {version}");
+    share(&name, &through(valkey.port(), "")).await;
+    rest_together(&name, &through(valkey.port(), "namespace: rest")).await;
+    keep_a_limit_together(&name, &through(valkey.port(), "namespace: strict, mode: strict")).await;
 }

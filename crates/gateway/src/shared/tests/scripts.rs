@@ -19,13 +19,21 @@ const GRID_MS: u64 = 30;
 const HOLD: Duration = Duration::from_millis(105);
 const LEASE: Duration = Duration::from_millis(315);
 const TURNS: usize = 250;
-/// The clock goes on within one pipeline, on a busy machine by some milliseconds.
-const TICK_MS: f64 = 10.0;
+/// What a failure can be repeated with.
+const SEED: u64 = 20_261_123;
+/// The clock goes on within one pipeline. A turn that a busy machine made longer than this is not compared: half a step
+/// of the grid further a deadline of another turn may lie.
+const TICK_MS: u64 = 10;
 
-async fn grid() {
-    let ms = |time: SystemTime| time.duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
-    let now = ms(SystemTime::now());
-    tokio::time::sleep(Duration::from_millis(GRID_MS - now % GRID_MS)).await;
+fn now_ms() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64
+}
+
+/// Waits for the next step; returns when that is.
+async fn grid() -> u64 {
+    let step = now_ms() / GRID_MS * GRID_MS + GRID_MS;
+    tokio::time::sleep(Duration::from_millis(step - now_ms().min(step))).await;
+    step
 }
 
 fn note(rng: &mut fastrand::Rng) -> Note {
@@ -57,16 +65,28 @@ fn readable(marks: &ReadMarks) -> BTreeMap<String, (BTreeMap<String, Json>, Vec<
 
 #[tokio::test]
 async fn the_scripts_do_what_the_redis_of_the_tests_does() {
-    let server = Server::start().await;
-    let seed = fastrand::u64(..);
-    eprintln!("seed {seed}");
-    let mut rng = fastrand::Rng::with_seed(seed);
-    let mut real = Real::at(&server);
+    do_the_same(&Server::start().await).await;
+}
+
+#[tokio::test]
+async fn valkey_does_so_too() {
+    match Server::valkey().await {
+        Some(valkey) => do_the_same(&valkey).await,
+        None => {
+            eprintln!("Valkey was not run: TEST_VALKEY names none, and there is no valkey-server on the PATH")
+        }
+    }
+}
+
+async fn do_the_same(server: &Server) {
+    let mut rng = fastrand::Rng::with_seed(SEED);
+    let mut real = Real::at(server);
     let mut board = Board::default();
     let instances = [1, 2, 3].map(InstanceId);
-    let (mut granted, mut refused) = (0, 0);
-    for number in 0..TURNS {
-        grid().await;
+    let (mut granted, mut refused, mut compared, mut slow) = (0, 0, 0, 0);
+    while compared < TURNS {
+        let number = compared + slow;
+        let step = grid().await;
         let me = rng.choice(instances).unwrap();
         let left = if rng.u32(..20) == 0 { rng.choice(instances) } else { None };
         if let Some(left) = left {
@@ -82,6 +102,14 @@ async fn the_scripts_do_what_the_redis_of_the_tests_does() {
         // The marks tell the server's time, by which the board goes.
         asked.marks = true;
         let got = real.take(me, &asked).await;
+        if step + TICK_MS < now_ms() {
+            slow += 1;
+            assert!(slow < TURNS, "the machine is too busy to compare anything");
+            server.command(&["FLUSHALL"]).await;
+            board = Board::default();
+            continue;
+        }
+        compared += 1;
         let marks = got.marks.unwrap();
         let expected = board.take(marks.server_ms as u64, me, &asked);
         let what = format!("turn {number} of {me:?} at {}: {:?}", marks.server_ms, asked.notes);
@@ -95,11 +123,12 @@ async fn the_scripts_do_what_the_redis_of_the_tests_does() {
         assert_eq!(got.len(), expected.len(), "{what}");
         for ((field, (got, times)), (other, (expected, others))) in got.iter().zip(&expected) {
             assert_eq!((field, got), (other, expected), "{what}");
-            let is_near = times.iter().zip(others).all(|(time, other)| (time - other).abs() <= TICK_MS);
+            let is_near =
+                times.iter().zip(others).all(|(time, other)| (time - other).abs() <= TICK_MS as f64);
             assert!(is_near, "{what}: {times:?} and {others:?}");
         }
     }
-    eprintln!("{TURNS} turns, {granted} rights given and {refused} refused");
+    eprintln!("{TURNS} turns, {granted} rights given and {refused} refused; {slow} turns took too long");
     assert!(10 < granted && 10 < refused, "{granted}, {refused}");
 }
 
