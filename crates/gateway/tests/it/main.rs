@@ -9,6 +9,7 @@
 // The scenery: what plays the client, the upstream and the gateway.
 mod client;
 mod gateway;
+mod pipe;
 #[path = "../redis_kit/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the kit does more than these tests need")]
 mod redis_kit;

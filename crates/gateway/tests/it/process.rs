@@ -1,6 +1,5 @@
 //! The real binary: what it prints, what it refuses, how it ends.
 
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -9,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{CHAT, Client, chat_stream};
 use super::gateway::eventually;
+use super::pipe::collect;
 use super::script::Upstream;
 use super::wire::PATIENCE;
 
@@ -85,20 +85,6 @@ async fn exit(child: &mut Child) -> ExitStatus {
         assert!(Instant::now() < deadline, "the process does not end");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-}
-
-/// Reads a pipe to its end on a thread of its own.
-fn collect(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
-    let text = Arc::new(Mutex::new(String::new()));
-    let lines = Arc::clone(&text);
-    std::thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            let mut text = lines.lock().unwrap();
-            text.push_str(&line);
-            text.push('\n');
-        }
-    });
-    text
 }
 
 pub(crate) fn config_file(yaml: &str) -> tempfile::NamedTempFile {

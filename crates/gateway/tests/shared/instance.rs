@@ -1,7 +1,6 @@
 //! One gateway in a process of its own, and what its pages tell.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -11,6 +10,7 @@ use serde_json::Value;
 use tempfile::NamedTempFile;
 
 use super::client::{Answer, Client};
+use super::pipe::collect;
 use super::until;
 use super::wire::PATIENCE;
 
@@ -181,6 +181,13 @@ impl Instance {
         page["data"].as_array().unwrap().iter().map(count).collect()
     }
 
+    /// `in_flight` of every deployment: what it has in flight itself.
+    pub(crate) async fn own(&self) -> Vec<usize> {
+        let page = self.get("/router/deployments").await.json();
+        let entries = page["data"].as_array().unwrap().iter();
+        entries.map(|entry| entry["in_flight"].as_u64().unwrap() as usize).collect()
+    }
+
     pub(crate) async fn instances(&self) -> Value {
         self.get("/router/instances").await.json()
     }
@@ -238,18 +245,4 @@ impl Drop for Instance {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-/// Reads a pipe to its end on a thread of its own.
-fn collect(pipe: impl Read + Send + 'static) -> Arc<Mutex<String>> {
-    let text = Arc::new(Mutex::new(String::new()));
-    let lines = Arc::clone(&text);
-    std::thread::spawn(move || {
-        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            let mut text = lines.lock().unwrap();
-            text.push_str(&line);
-            text.push('\n');
-        }
-    });
-    text
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::redis_kit::Server;
 use super::script::{Played, Upstream, streams};
-use super::{INTERVAL, SLACK, all_meet, entry, fleet, through, until};
+use super::{INTERVAL, SLACK, all_meet, entry, fleet, through, turn, until};
 
 /// What an operator waits for at most when an instance has died.
 const LIFE_MAX: Duration = Duration::from_secs(5);
@@ -20,6 +20,7 @@ fn yaml(held: &Played, redis: &Server, sharing: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_with_20_streams_open() {
+    let _turn = turn().await;
     let (redis, held) = (Server::start().await, holding().await);
     let mut instances = fleet(3, &yaml(&held, &redis, "")).await;
     let _kept = instances[1].opens_many("m", 2).await;
@@ -44,6 +45,7 @@ async fn killed_with_20_streams_open() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn terminated_while_streams_run() {
+    let _turn = turn().await;
     let (redis, held) = (Server::start().await, holding().await);
     let mut instances = fleet(2, &yaml(&held, &redis, "")).await;
     let running = instances[0].opens_many("m", 3).await;
@@ -70,6 +72,7 @@ async fn terminated_while_streams_run() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn paused_for_longer_than_its_lease() {
+    let _turn = turn().await;
     let (redis, held) = (Server::start().await, holding().await);
     let instances = fleet(2, &yaml(&held, &redis, "lease: 0.5")).await;
     let _own = instances[0].opens_many("m", 4).await;

@@ -15,6 +15,8 @@ mod client;
 #[path = "../it/gateway.rs"]
 #[expect(dead_code, reason = "the scenery does more than this program needs")]
 mod gateway;
+#[path = "../it/pipe.rs"]
+mod pipe;
 #[path = "../redis_kit/mod.rs"]
 #[expect(dead_code, unused_imports, reason = "the kit does more than this program needs")]
 mod redis_kit;
@@ -42,12 +44,22 @@ mod ways;
 use std::time::{Duration, Instant};
 
 use instance::Instance;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Time between two exchanges in a fleet of this size, with its jitter.
 const INTERVAL: Duration = Duration::from_millis(24);
 
-/// What a busy machine may add to a time.
-const SLACK: Duration = Duration::from_millis(150);
+/// What a busy machine may add to a time. What it tells apart lies seconds away: a lease, or never.
+const SLACK: Duration = Duration::from_millis(500);
+
+/// Up to four gateways, their servers and their clients are enough for two cores. Under nextest, where each test is a
+/// process of its own, `.config/nextest.toml` does the same.
+static TURN: Semaphore = Semaphore::const_new(1);
+
+/// Waits until no other test of this program runs, and lets none begin until it is dropped.
+async fn turn() -> SemaphorePermit<'static> {
+    TURN.acquire().await.unwrap()
+}
 
 /// Waits until something is so; returns how long that took.
 async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> Duration {

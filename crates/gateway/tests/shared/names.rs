@@ -5,7 +5,7 @@ use tokio::net::TcpListener;
 use super::instance::Instance;
 use super::redis_kit::Server;
 use super::script::{Upstream, streams};
-use super::{all_meet, entry, through, until};
+use super::{all_meet, entry, through, turn, until};
 
 /// An instance with a value of `UPSTREAM_KEY`.
 async fn instance(yaml: &str, key: &str) -> Instance {
@@ -14,6 +14,7 @@ async fn instance(yaml: &str, key: &str) -> Instance {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_order_other_names_and_a_deployment_of_ones_own() {
+    let _turn = turn().await;
     let redis = Server::start().await;
     let mut upstreams = Vec::new();
     for _ in 0..3 {
@@ -52,6 +53,7 @@ async fn another_order_other_names_and_a_deployment_of_ones_own() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rotated_key_behind_the_same_variable() {
+    let _turn = turn().await;
     let redis = Server::start().await;
     // Takes connections and never speaks: requests are in flight in the middle of the TLS handshake.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::ordeal::{Ordeal, settings};
+use super::ordeal::{Ordeal, SLOW, settings};
 use super::proxy::Proxy;
 use super::redis_kit::Server;
-use super::{INTERVAL, SLACK, through, until};
+use super::{INTERVAL, SLACK, through, turn, until};
 
 async fn ordeal(name: &'static str, port: u16) -> Ordeal {
     Ordeal::begins(name, &through(port, &settings())).await
@@ -13,6 +13,7 @@ async fn ordeal(name: &'static str, port: u16) -> Ordeal {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn refused_and_back_empty() {
+    let _turn = turn().await;
     let mut redis = Server::start().await;
     let mut ordeal = ordeal("refused", redis.port()).await;
     ordeal.cuts();
@@ -25,6 +26,7 @@ async fn refused_and_back_empty() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn frozen() {
+    let _turn = turn().await;
     let redis = Server::start().await;
     let mut ordeal = ordeal("frozen", redis.port()).await;
     ordeal.cuts();
@@ -37,6 +39,7 @@ async fn frozen() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_packet_dropped() {
+    let _turn = turn().await;
     let redis = Server::start().await;
     let proxy = Proxy::before(redis.port()).await;
     let mut ordeal = ordeal("cut off", proxy.port()).await;
@@ -50,6 +53,7 @@ async fn every_packet_dropped() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slower_than_it_may_be() {
+    let _turn = turn().await;
     let redis = Server::start().await;
     let proxy = Proxy::before(redis.port()).await;
     let mut ordeal = ordeal("slow: 1 s each way", proxy.port()).await;
@@ -63,16 +67,17 @@ async fn slower_than_it_may_be() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn slow_but_in_time() {
+    let _turn = turn().await;
     let redis = Server::start().await;
     let proxy = Proxy::before(redis.port()).await;
     let mut ordeal = ordeal("slow: 60 ms each way", proxy.port()).await;
     ordeal.cuts();
-    proxy.delays(Duration::from_millis(60));
+    proxy.delays(SLOW);
     let [a, b] = &ordeal.instances[..] else { panic!("two instances") };
     let streams = b.opens_many("held", 2).await;
     let took = until("a shared count", async || a.total("held").await == 7).await;
     eprintln!("slow: 60 ms each way: a count is known after {took:.0?}");
-    assert!(took < Duration::from_millis(600));
+    assert!(took < 4 * SLOW + INTERVAL + SLACK);
     drop(streams);
     until("the count before", async || a.total("held").await == 5).await;
     assert!(a.is_connected().await);
@@ -81,6 +86,7 @@ async fn slow_but_in_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn restarted_empty_at_once() {
+    let _turn = turn().await;
     let mut redis = Server::start().await;
     let mut ordeal = ordeal("restarted", redis.port()).await;
     ordeal.cuts();
@@ -88,12 +94,13 @@ async fn restarted_empty_at_once() {
     redis.restart().await;
     let took = ordeal.is_told_anew().await;
     eprintln!("restarted: all is there {took:.0?} after it");
-    assert!(took < Duration::from_millis(400));
+    assert!(took < INTERVAL + SLACK);
     ordeal.ends(0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn emptied() {
+    let _turn = turn().await;
     let redis = Server::start().await;
     let mut ordeal = ordeal("emptied", redis.port()).await;
     ordeal.cuts();
@@ -106,6 +113,7 @@ async fn emptied() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_now() {
+    let _turn = turn().await;
     let (redis, other) = (Server::start().await, Server::start().await);
     let mut ordeal = ordeal("read-only", redis.port()).await;
     ordeal.cuts();
@@ -119,6 +127,7 @@ async fn a_replica_now() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn out_of_memory() {
+    let _turn = turn().await;
     let redis = Server::with(&["--maxmemory-policy", "noeviction"]).await;
     let mut ordeal = ordeal("out of memory", redis.port()).await;
     let fill = "x".repeat(1 << 20);
@@ -134,6 +143,7 @@ async fn out_of_memory() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_password() {
+    let _turn = turn().await;
     let redis = Server::with(&["--requirepass", "first-password"]).await;
     let sharing = through(redis.port(), &settings()).replace("127.0.0.1", ":first-password@127.0.0.1");
     let mut ordeal = Ordeal::begins("wrong password", &sharing).await;

@@ -3,7 +3,7 @@
 use super::instance::{BACK, Instance, LOST, fails};
 use super::redis_kit::{Server, free_port};
 use super::script::{Played, Upstream, answers, streams};
-use super::{all_meet, entry, through, until};
+use super::{all_meet, entry, through, turn, until};
 
 const SECRET: &str = "pw-that-nobody-may-see";
 
@@ -47,6 +47,7 @@ async fn is_warned_of(name: &str, yaml: &str, words: &str) -> Instance {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_wrong_password() {
+    let _turn = turn().await;
     let (redis, upstream) = (Server::with(&["--requirepass", "another"]).await, well().await);
     let sharing =
         |further| through(redis.port(), further).replace("127.0.0.1", &format!(":{SECRET}@127.0.0.1"));
@@ -61,6 +62,7 @@ async fn a_wrong_password() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nobody_listens() {
+    let _turn = turn().await;
     let (port, upstream) = (free_port(), well().await);
     let words = ["cannot connect to Redis at 127.0.0.1", "Connection refused", "required: true"];
     is_refused("refused, required", &yaml(&upstream, &through(port, "required: true")), &words).await;
@@ -69,6 +71,7 @@ async fn nobody_listens() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_authority_that_cannot_be_read() {
+    let _turn = turn().await;
     let (redis, upstream) = (Server::start().await, well().await);
     let sharing = format!(
         "litellm_settings:\n  cache: true\n  cache_params: {{type: redis, url: \"rediss://:{SECRET}@127.0.0.1:{}\", \
@@ -83,6 +86,7 @@ async fn an_authority_that_cannot_be_read() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn variables_alone_switch_sharing_on() {
+    let _turn = turn().await;
     let redis = Server::with(&["--requirepass", SECRET]).await;
     let held = Upstream::playing(streams().event("held").then_hangs()).await;
     let variables = [
@@ -108,6 +112,7 @@ async fn variables_alone_switch_sharing_on() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_redis_there_is_no_word_and_no_thread() {
+    let _turn = turn().await;
     let upstream = well().await;
     let instance = Instance::start(&yaml(&upstream, "")).await;
     assert_eq!(instance.asks("m").await.status, 200);
