@@ -16,8 +16,10 @@ use crate::config::SharedState;
 
 /// While Redis does not answer it is tried this often at least.
 const RETRY_MAX: Duration = Duration::from_millis(250);
-/// The right to probe lasts as long as a probe is waited for before another one joins it.
-const PROBE_RIGHT: Duration = Duration::from_secs(2);
+/// The right to probe is good for a pick within this time ...
+const PROBE_USE: Duration = Duration::from_secs(2);
+/// ... and kept from the others for as long as that pick's answer may be waited for, too.
+const PROBE_HOLD: Duration = Duration::from_secs(4);
 /// Turns without a pause that follow each other, so that no flood of changes makes a flood of turns.
 const HURRIES_MAX: u32 = 3;
 
@@ -47,7 +49,7 @@ pub(super) enum Note {
         remaining: Duration,
         rest: Rest,
     },
-    /// This instance would probe it for so long.
+    /// This instance would probe it, and the others may not for so long.
     Probe { hold: Duration },
     /// It came back so long ago.
     Returns { ramp: u64, age: Duration },
@@ -64,7 +66,7 @@ pub(super) struct Reply {
     pub(super) members: Option<Vec<String>>,
     /// The marks, if they were asked for.
     pub(super) marks: Option<ReadMarks>,
-    /// How long the right to probe lasts that each [`Note::Probe`] asked for, in their order; zero where refused.
+    /// For how long the others may not probe what each [`Note::Probe`] asked for, in their order; zero where refused.
     pub(super) rights: Vec<Duration>,
 }
 
@@ -145,7 +147,7 @@ impl Exchange {
                 // Over before it could be told: the others need not rest it, too.
                 News::Rests(rest) if rest.until <= now => return None,
                 News::Rests(rest) => Note::Rests { remaining: rest.until.saturating_sub(now), rest },
-                News::AsksToProbe => Note::Probe { hold: PROBE_RIGHT },
+                News::AsksToProbe => Note::Probe { hold: PROBE_HOLD },
                 News::Returns { ramp, since } => Note::Returns { ramp, age: now.saturating_sub(since) },
             };
             Some((self.names.of(*deployment)?, note))
@@ -174,6 +176,8 @@ impl Exchange {
                 None => self.roster.gone(*id),
             }
         }
+        // The marks were read after the rights were given: a rest among them ends a right.
+        self.take_rights(fleet, turn, &reply.rights);
         let was_alone = self.members.is_empty();
         self.has_unread = false;
         if let Some(members) = reply.members {
@@ -195,7 +199,6 @@ impl Exchange {
             self.version = None;
             self.next_roll_call = now;
         }
-        self.take_rights(fleet, turn, &reply.rights);
         self.notes.clear();
         let change = self.lost.take().map(|since| Change::Back { after: now.saturating_sub(since) });
         // Redis may have lost what it knew while it was away, however short that was.
@@ -275,6 +278,17 @@ impl Exchange {
         self.lost.is_some()
     }
 
+    /// Whether this instance asks before it probes.
+    pub(super) fn is_guarded(&self) -> bool {
+        !self.is_lost() && !self.is_failing() && !self.members.is_empty()
+    }
+
+    /// Whether there is something that the others are to know, or to answer, at once.
+    pub(super) fn has_news(&mut self, fleet: &Fleet) -> bool {
+        self.notes.extend(fleet.news());
+        !self.notes.is_empty()
+    }
+
     /// Whether the latest turn failed.
     pub(super) fn is_failing(&self) -> bool {
         0 < self.failures
@@ -322,21 +336,25 @@ impl Exchange {
     fn take_rights(&self, fleet: &Fleet, turn: &Turn, rights: &[Duration]) {
         let asked = turn.notes.iter().filter(|(_, note)| matches!(note, Note::Probe { .. }));
         for ((name, _), right) in asked.zip(rights) {
-            let Some(deployment) = self.names.deployment(*name) else { continue };
-            let learned = match right.is_zero() {
-                true => Learned::MayNotProbe,
-                // From before the question, so that it ends here before it does there.
-                false => Learned::MayProbe { until: self.began + *right },
-            };
-            fleet.learn(deployment, &learned, self.began);
+            if let (Some(deployment), false) = (self.names.deployment(*name), right.is_zero()) {
+                // From before the question, so that the last pick's answer is waited for here no longer than there.
+                let until = self.began + PROBE_USE.min(*right);
+                fleet.learn(deployment, &Learned::MayProbe { until }, self.began);
+            }
         }
     }
 
     /// Has the fleet go by what is known now.
     fn show(&mut self, fleet: &Fleet, now: Duration) {
-        // While Redis is away they are still there, most likely: they take their turns, and their places in a ramp.
-        let view = if self.is_lost() { self.roster.view_or_unheard(now) } else { self.roster.view(now) };
-        fleet.guard_probes(!self.is_lost() && !self.members.is_empty());
+        let mut view = self.roster.view(now);
+        if 0 < view.others {
+            self.last_heard = now;
+        } else if self.is_lost() && now < self.last_heard + MEMORY {
+            // They are still there, most likely: they take their turns, and their places in a ramp.
+            view = self.roster.unheard(now);
+        }
+        // Nobody answers a question while turns fail, and a probe without a right is better than none.
+        fleet.guard_probes(self.is_guarded());
         fleet.see(view, now);
     }
 }

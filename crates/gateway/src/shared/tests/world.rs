@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use leastbusy_balance::{
-    DeploymentIndex, Fleet, Group, InstanceId, Lease, Member, Outcome, Pick, TieBreak, Weight,
+    DeploymentIndex, Fleet, Group, InstanceId, Lease, Member, Outcome, Pick, Standing, TieBreak, Weight,
 };
 
 use super::board::Board;
@@ -20,6 +20,9 @@ use crate::shared::name::DeploymentName;
 pub(super) const MS: Duration = Duration::from_millis(1);
 pub(super) const LEASE: Duration = Duration::from_secs(2);
 const TIMEOUT: Duration = Duration::from_millis(200);
+/// The heart does not wait longer for leave to probe.
+const ANSWER_PATIENCE: Duration = Duration::from_millis(100);
+const PROBE_USE: Duration = Duration::from_secs(2);
 const DEPLOYMENTS: usize = 4;
 /// Longer than any pause between two turns, whatever has failed.
 const PAUSE_MAX: Duration = Duration::from_millis(850);
@@ -65,6 +68,8 @@ pub(super) struct Instance {
     leases: Vec<(Lease, Duration)>,
     next: Next,
     began: Duration,
+    /// When the latest turn began that was answered.
+    heard: Duration,
     nudged: bool,
     joined: Duration,
     /// The rights to probe that it was given last.
@@ -121,6 +126,7 @@ impl World {
             leases: Vec::new(),
             next: Next::Turn(self.now),
             began: self.now,
+            heard: self.now,
             nudged: false,
             joined: self.now,
             rights: [(Duration::ZERO, Duration::ZERO); DEPLOYMENTS],
@@ -151,6 +157,12 @@ impl World {
             for (_, id, turn) in self.late.extract_if(.., |(at, ..)| *at <= now) {
                 self.board.take(server_ms, id, &turn);
                 self.instances.iter_mut().filter(|one| one.id == id).for_each(|one| one.told = now);
+                // A rest that is noted late takes the right from whoever has it.
+                let rested = |of| {
+                    let of = name_of(of);
+                    turn.notes.iter().any(|(name, note)| *name == of && matches!(note, Note::Rests { .. }))
+                };
+                self.probes.iter_mut().filter(|probe| rested(probe.of)).for_each(|probe| probe.voids(now));
             }
         }
         for at in 0..self.instances.len() {
@@ -168,14 +180,24 @@ impl World {
         if self.has_traffic && self.rng.u32(..1000) < 30 {
             let pick = Pick { dice: self.rng.u64(..), now: local, ..Pick::default() };
             if let Ok(lease) = one.group.pick(&pick) {
-                if lease.is_probe() && one.is_guarded() {
+                let mut took = MS * self.rng.u32(1..400);
+                if lease.is_probe() && one.exchange.is_guarded() {
                     let of = one.place_of(&lease);
                     let (from, until) = one.rights[of];
-                    let probe = Probe { by: one.id, of, from, until };
-                    probe.expect_right(&self.probes, self.now, self.disturbed);
-                    self.probes.push(probe);
+                    if self.now < until {
+                        let (by, picked) = (one.id, self.now);
+                        let probe = Probe { by, of, from, until, picked, is_out: true };
+                        probe.expect_right(&self.probes, self.now, self.disturbed);
+                        self.probes.push(probe);
+                    } else {
+                        let (now, id) = (self.now, one.id);
+                        assert!(one.may_go_without(of, now), "{id:?} probes {of} at {now:?} without a right");
+                    }
+                    if self.rng.u32(..4) == 0 {
+                        took = MS * self.rng.u32(1000..5000);
+                    }
                 }
-                one.leases.push((lease, self.now + MS * self.rng.u32(1..400)));
+                one.leases.push((lease, self.now + took));
             }
         }
         let bad = self.trouble.bad_answer;
@@ -195,7 +217,7 @@ impl World {
             // Whoever probes next does it by another right.
             for probe in self.probes.iter_mut().filter(|probe| probe.of == of) {
                 if rested || (is_probe && probe.by == one.id) {
-                    probe.until = probe.until.min(self.now);
+                    probe.voids(self.now);
                 }
             }
         }
@@ -221,6 +243,7 @@ impl World {
                 };
                 let change = match reply {
                     Some(reply) => {
+                        one.heard = one.began;
                         one.takes_rights(&turn, &reply);
                         one.exchange.answered(&one.fleet, &turn, reply, local)
                     }
@@ -343,9 +366,13 @@ impl Instance {
         self.changes.push(change);
     }
 
-    /// Whether it asks the others before it probes.
-    fn is_guarded(&self) -> bool {
-        !self.exchange.is_alone() && !self.exchange.is_lost()
+    /// Whether it may probe without a right: nobody has answered the question in time, or nobody else can serve.
+    fn may_go_without(&self, of: usize, now: Duration) -> bool {
+        let serves = |at: &usize| {
+            let deployment = self.deployments[*at];
+            self.fleet.condition(deployment, self.local(now)).standing == Standing::Available
+        };
+        self.heard + ANSWER_PATIENCE <= now || !(0..DEPLOYMENTS).filter(|at| *at != of).any(|at| serves(&at))
     }
 
     fn place_of(&self, lease: &Lease) -> usize {
@@ -357,7 +384,7 @@ impl Instance {
         let asked = turn.notes.iter().filter(|(_, note)| matches!(note, Note::Probe { .. }));
         for ((name, _), right) in asked.zip(&reply.rights).filter(|(_, right)| !right.is_zero()) {
             let of = (0..DEPLOYMENTS).find(|at| name_of(*at) == *name).expect("it is one of them");
-            self.rights[of] = (self.began, self.began + *right);
+            self.rights[of] = (self.began, self.began + PROBE_USE.min(*right));
         }
     }
 
