@@ -12,10 +12,9 @@ use leastbusy_balance::{DeploymentIndex, Fleet, InstanceId, Known, Learned, News
 use super::blob::{Blob, Names};
 use super::marks::{Marks, ReadMarks};
 use super::name::{self, DeploymentName};
+use super::retry;
 use crate::config::SharedState;
 
-/// While Redis does not answer it is tried this often at least.
-const RETRY_MAX: Duration = Duration::from_millis(250);
 /// The right to probe is good for a pick within this time ...
 const PROBE_USE: Duration = Duration::from_secs(2);
 /// ... and kept from the others for as long as that pick's answer may be waited for, too.
@@ -101,6 +100,8 @@ pub(super) struct Exchange {
     notes: BTreeMap<DeploymentIndex, News>,
     /// When the turn under way began.
     began: Duration,
+    /// When the first of the turns began that have had no answer.
+    unanswered: Option<Duration>,
     answered: Option<Duration>,
     lost: Option<Duration>,
     failures: u32,
@@ -127,6 +128,7 @@ impl Exchange {
             next_roll_call: Duration::ZERO,
             notes: BTreeMap::new(),
             began: Duration::ZERO,
+            unanswered: None,
             answered: None,
             lost: None,
             failures: 0,
@@ -138,6 +140,7 @@ impl Exchange {
     /// What to ask of Redis now.
     pub(super) fn turn(&mut self, fleet: &Fleet, now: Duration) -> Turn {
         self.began = now;
+        self.unanswered.get_or_insert(now);
         self.number += 1;
         self.notes.extend(fleet.news());
         let every = if self.is_quiet(now) { self.roll_call() } else { self.interval() };
@@ -206,7 +209,7 @@ impl Exchange {
         if was_away || (was_alone && !self.members.is_empty()) {
             fleet.repeat_news(now);
         }
-        self.answered = Some(now);
+        (self.answered, self.unanswered) = (Some(now), None);
         self.failures = 0;
         if was_away || !self.members.is_empty() {
             self.in_company = Some(now);
@@ -238,7 +241,8 @@ impl Exchange {
     }
 
     fn is_silent(&mut self, fleet: &Fleet, now: Duration, patience: Duration) -> Option<Change> {
-        let since = self.answered.unwrap_or(self.began);
+        // The pause before a turn is no silence.
+        let since = self.unanswered.unwrap_or(now);
         let change = (since + patience <= now && self.lost.is_none()).then(|| {
             self.lost = Some(since);
             // Old notes would be told as if they were new.
@@ -249,10 +253,11 @@ impl Exchange {
         change
     }
 
-    /// Time until the next turn, between 80 and 120 % of the interval by `dice` from 0 to 1, so that instances spread.
+    /// Time until the next turn, between 80 and 120 % of the interval by `dice` from 0 to 1, so that instances spread;
+    /// at most 250 ms after a failure.
     pub(super) fn pause(&self, dice: f64) -> Duration {
-        let base = if 0 < self.failures {
-            self.interval().saturating_mul(1 << self.failures.min(8)).min(RETRY_MAX.max(self.interval()))
+        let base = if self.is_failing() {
+            return retry::pause(self.interval(), self.failures, dice);
         } else if self.is_behind() && self.hurried <= HURRIES_MAX {
             return Duration::ZERO;
         } else if self.answered.is_some_and(|answered| self.is_quiet(answered)) {

@@ -10,6 +10,7 @@ mod keys;
 mod marks;
 mod name;
 mod nudge;
+mod retry;
 mod scripts;
 mod status;
 pub(crate) mod store;

@@ -20,11 +20,9 @@ use super::{ASKS_MAX, Answer, Ask, Strict};
 use crate::config::SharedState;
 use crate::shared::keys::Keys;
 use crate::shared::name::DeploymentName;
+use crate::shared::retry;
 use crate::shared::status::Status;
 use crate::shared::store::{Batch, Store, StoreError};
-
-/// While Redis does not answer it is tried this often at least.
-const RETRY_MAX: Duration = Duration::from_millis(250);
 
 /// Asks Redis for all that wait.
 #[derive(Debug)]
@@ -128,10 +126,9 @@ impl Clerk {
                     "strict mode: no Redis, so each instance keeps to its share of every limit until it is back: {error}"
                 );
             }
-            let base = self.settings.interval_among(self.others.len() + 1);
-            let pause = base.saturating_mul(1 << failures.min(8)).min(RETRY_MAX.max(base));
-            failures += 1;
-            sleep(pause.mul_f64(0.8 + 0.4 * fastrand::f64())).await;
+            let interval = self.settings.interval_among(self.others.len() + 1);
+            sleep(retry::pause(interval, failures, fastrand::f64())).await;
+            failures = failures.saturating_add(1);
         }
     }
 
