@@ -116,7 +116,8 @@ impl Mark {
 /// A time that has passed is none; one that no setting can ask for is cut, so that a broken mark rests nobody for ever.
 fn milliseconds(number: f64) -> Duration {
     const DAY: f64 = 86_400_000.0;
-    Duration::from_secs_f64(number.clamp(0.0, 30.0 * DAY) / 1000.0)
+    // What is no number is no time.
+    Duration::try_from_secs_f64(number.clamp(0.0, 30.0 * DAY) / 1000.0).unwrap_or_default()
 }
 
 #[cfg(test)]

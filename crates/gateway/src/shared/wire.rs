@@ -36,42 +36,41 @@ pub(super) fn batch(turn: &Turn, keys: &Keys, scripts: &Scripts, me: InstanceId)
 
 /// What Redis answered, in the order of the commands.
 pub(super) fn read(turn: &Turn, replies: Vec<Value>) -> Result<Reply, StoreError> {
-    let mut replies = replies.into_iter();
-    let mut next = || replies.next().ok_or(StoreError::Protocol("a reply for each command"));
-    next()?;
+    let mut replies = reply::Replies::new(replies);
+    replies.next()?;
     let mut read = Reply::default();
     for (_, note) in &turn.notes {
-        let answer = reply::integer(&next()?)?;
+        let answer = reply::integer(&replies.next()?)?;
         if let Note::Probe { .. } = note {
             read.rights.push(Duration::from_millis(u64::try_from(answer).unwrap_or(0)));
         }
     }
-    let mut values = reply::list(next()?)?.into_iter();
+    let mut values = reply::list(replies.next()?)?.into_iter();
     let version = values.next().ok_or(StoreError::Protocol("the version"))?;
-    read.version = match reply::bytes(version)? {
-        None => 0,
-        Some(digits) => std::str::from_utf8(&digits)
-            .ok()
-            .and_then(|digits| digits.parse().ok())
-            .ok_or(StoreError::Protocol("a version that is a number"))?,
-    };
+    // What is no number is none: the next change makes it one.
+    let digits = reply::bytes(version)?.and_then(|digits| String::from_utf8(digits).ok());
+    read.version = digits.and_then(|digits| digits.parse().ok()).unwrap_or(0);
     read.tellings = values.map(reply::bytes).collect::<Result<_, _>>()?;
     if turn.roll_call {
-        read.members = Some(reply::list(next()?)?.into_iter().map(reply::text).collect::<Result<_, _>>()?);
+        read.members = Some(texts(reply::list(replies.next()?)?)?);
     }
     if turn.marks {
-        let mut parts = reply::list(next()?)?.into_iter();
+        let mut parts = reply::list(replies.next()?)?.into_iter();
         let mut part = || parts.next().ok_or(StoreError::Protocol("the server's time and the marks"));
-        let server_ms = reply::text(part()?)?
-            .parse()
-            .map_err(|_| StoreError::Protocol("the server's time in milliseconds"))?;
+        let server_ms = reply::server_ms(part()?)?;
         let mut fields = reply::list(part()?)?.into_iter();
         let mut written = Vec::new();
         while let (Some(field), Some(value)) = (fields.next(), fields.next()) {
             let value = reply::bytes(value)?.ok_or(StoreError::Protocol("a mark"))?;
-            written.push((reply::text(field)?, value));
+            // What is not in UTF-8 is no name of ours.
+            written.extend(reply::text_if_any(field)?.map(|field| (field, value)));
         }
         read.marks = Some(ReadMarks { server_ms, written });
     }
     Ok(read)
+}
+
+/// Those of them that are in UTF-8; others are no names of ours.
+pub(super) fn texts(replies: Vec<Value>) -> Result<Vec<String>, StoreError> {
+    replies.into_iter().filter_map(|reply| reply::text_if_any(reply).transpose()).collect()
 }
