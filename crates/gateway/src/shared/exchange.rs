@@ -3,7 +3,7 @@
 //! A turn is one round trip: it overwrites this instance's telling and reads the others'. Everything told is absolute, so
 //! a turn that is lost, late or repeated does no lasting harm, and no clock is compared with another one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +87,8 @@ pub(super) struct Exchange {
     names: Names,
     roster: Roster,
     places: BTreeMap<InstanceId, String>,
+    /// Instances whose tellings cannot be read, so that the log says so once.
+    unreadable: BTreeSet<InstanceId>,
     marks: Marks,
     /// The number of the latest telling.
     number: u64,
@@ -120,6 +122,7 @@ impl Exchange {
             roster: Roster::new(me, settings.lease_time()),
             settings,
             places: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
             marks: Marks::default(),
             number: 0,
             members: Vec::new(),
@@ -192,6 +195,7 @@ impl Exchange {
             let left: Vec<_> = roster.ids().filter(|id| !members.contains(id)).collect();
             left.into_iter().for_each(|id| roster.gone(id));
             self.places.retain(|id, _| members.contains(id));
+            self.unreadable.retain(|id| members.contains(id));
         }
         if let Some(read) = reply.marks {
             let news = self.marks.news(&read, now, self.me, &self.names);
@@ -327,7 +331,15 @@ impl Exchange {
     }
 
     fn heard(&mut self, id: InstanceId, telling: &[u8], now: Duration) {
-        let Some(blob) = Blob::read(telling) else { return };
+        let Some(blob) = Blob::read(telling) else {
+            if self.unreadable.insert(id) {
+                tracing::warn!(
+                    instance = name::written(id),
+                    "shared state: an instance tells in a form that this release does not read, so what it has in flight does not count"
+                );
+            }
+            return;
+        };
         if !self.roster.is_news(id, blob.number) {
             return;
         }

@@ -153,10 +153,9 @@ impl Status {
     }
 
     pub(super) fn answers(&self) {
-        if !self.connected.swap(true, Ordering::Relaxed) {
-            let mut now = self.lock();
-            (now.lost, now.error) = (None, None);
-        }
+        self.connected.store(true, Ordering::Relaxed);
+        let mut now = self.lock();
+        (now.lost, now.error) = (None, None);
     }
 
     pub(super) fn fails(&self, error: String) {

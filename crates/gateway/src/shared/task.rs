@@ -1,13 +1,14 @@
 //! The thread that tells and listens, beside all requests.
 
+use std::future::Future;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{fmt, io};
 
-use leastbusy_balance::{Fleet, InstanceId};
+use leastbusy_balance::{Fleet, InstanceId, View};
 use tokio::sync::watch;
-use tokio::time::{sleep_until, timeout, timeout_at};
+use tokio::time::{sleep, sleep_until, timeout};
 
 use super::exchange::{Change, Exchange};
 use super::keys::Keys;
@@ -25,6 +26,19 @@ const CPU_EVERY: Duration = Duration::from_secs(10);
 
 /// While an answer is awaited, what the others told is looked at this often.
 const FADE_EVERY: Duration = Duration::from_millis(40);
+
+/// Between two exchanges the fleet is asked this often whether anything is to be known at once: a request that would
+/// probe waits for an answer for 100 ms.
+const NEWS_EVERY: Duration = Duration::from_millis(20);
+
+/// An instance that goes takes no longer to say so, whatever the time limits of Redis are.
+const LEAVE_MAX: Duration = Duration::from_secs(1);
+
+/// Lookups of names that may go on at once. One that the system does not answer is given up and another one begun.
+const LOOKUPS_MAX: usize = 4;
+
+/// Failures in a row of usage alone that the log tells of: one may be the first sign of an outage.
+const USAGE_FAILURES: u32 = 2;
 
 /// Everything that the thread works with.
 #[derive(Debug)]
@@ -58,17 +72,29 @@ impl Task {
         mut stopped: watch::Receiver<bool>,
         first: Option<mpsc::SyncSender<Result<(), StoreError>>>,
     ) -> io::Result<JoinHandle<()>> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(LOOKUPS_MAX)
+            .build()?;
+        let end = End { fleet: Arc::clone(&self.fleet), start: self.start, status: Arc::clone(&self.status) };
         std::thread::Builder::new().name("leastbusy-shared".to_owned()).spawn(move || {
+            let _end = end;
             runtime.block_on(async {
                 tokio::select! {
                     () = self.share(first) => {}
                     () = Clerk::work(clerk.as_mut()) => {}
                     _ = stopped.wait_for(|stopped| *stopped) => {}
                 }
-                self.leave().await;
-                if let Some(clerk) = &mut clerk {
-                    clerk.leave().await;
+                let leave = async {
+                    let clerk = async {
+                        if let Some(clerk) = &mut clerk {
+                            clerk.leave().await;
+                        }
+                    };
+                    tokio::join!(self.leave(), clerk);
+                };
+                if timeout(LEAVE_MAX, leave).await.is_err() {
+                    tracing::debug!("what was told could not be withdrawn in time");
                 }
             });
             // A name that is being looked up is not waited for.
@@ -89,37 +115,53 @@ impl Task {
                             "shared state: Redis is back; counts are those of all instances again"
                         );
                     }
-                    self.ask_for_cpu().await;
-                    self.share_usage().await;
                     if let Some(first) = first.take() {
                         let _ = first.try_send(Ok(()));
                     }
+                    self.ask_for_cpu().await;
+                    self.share_usage().await;
                     self.exchange.pause(fastrand::f64())
                 }
                 Err(error) => {
-                    match first.take() {
-                        Some(first) => {
-                            let _ = first.try_send(Err(error));
-                        }
-                        None => self.failed(&error),
+                    let change = self.failed(&error);
+                    match (first.take(), change) {
+                        (Some(first), _) => _ = first.try_send(Err(error)),
+                        (None, Some(change)) => tell_lost(&self.status, change, error.kind(), &error),
+                        (None, None) => {}
                     }
                     self.exchange.pause(fastrand::f64())
                 }
             };
-            let until = began + pause;
-            let soonest = began + pause.min(self.exchange.pause_min());
-            sleep_until(soonest.into()).await;
+            let (until, soonest) = (began + pause, began + pause.min(self.exchange.pause_min()));
             // While Redis is away a nudge would only make more failures.
-            if self.exchange.is_failing() {
-                while Instant::now() < until {
-                    sleep_until(until.min(Instant::now() + FADE_EVERY).into()).await;
-                    let (exchange, now) = (&mut self.exchange, self.start.elapsed());
-                    fade(exchange, &self.fleet, &self.status, self.failure.as_ref(), now);
-                }
-            } else {
-                let _ = timeout_at(until.into(), self.nudge.wait()).await;
+            match self.exchange.is_failing() {
+                true => self.fading().during(sleep_until(until.into())).await,
+                false => self.rest(soonest, until).await,
             }
         }
+    }
+
+    /// Waits for the next turn: until `until`, from `soonest` on only until so much has changed that it is worth a turn, and
+    /// not at all while the others are to know, or to answer, something.
+    async fn rest(&mut self, soonest: Instant, until: Instant) {
+        sleep_until(soonest.min(Instant::now() + NEWS_EVERY).into()).await;
+        loop {
+            let now = Instant::now();
+            // Nobody answers one that is alone, and who comes is told everything.
+            if until <= now || (!self.exchange.is_alone() && self.exchange.has_news(&self.fleet)) {
+                return;
+            }
+            let look = sleep_until(until.min(now + NEWS_EVERY).into());
+            tokio::select! {
+                () = look => {}
+                () = self.nudge.wait(), if soonest <= now => return,
+            }
+        }
+    }
+
+    fn fading(&mut self) -> Fading<'_> {
+        let Self { exchange, fleet, start, status, failure, .. } = self;
+        Fading { exchange, fleet, start: *start, status, failure: failure.as_ref() }
     }
 
     /// One exchange with Redis.
@@ -129,7 +171,9 @@ impl Task {
         let in_flight: u64 = self.fleet.snapshot().into_iter().map(u64::from).sum();
         self.nudge.told((!self.exchange.is_alone()).then_some(in_flight));
         let batch = wire::batch(&turn, &self.keys, &self.scripts, self.me);
-        let replies = self.answers(&batch).await;
+        let Self { store, exchange, fleet, start, status, failure, .. } = self;
+        let fading = Fading { exchange, fleet, start: *start, status, failure: failure.as_ref() };
+        let replies = fading.during(store.run(&batch)).await;
         let counters = self.store.counters();
         self.status.set(Count::Commands, counters.commands);
         self.status.set(Count::Connections, counters.connections);
@@ -144,28 +188,14 @@ impl Task {
         Ok(change)
     }
 
-    /// Waits for the replies to a batch. What the others told fades meanwhile, however long Redis is given for an answer.
-    async fn answers(&mut self, batch: &Batch) -> Result<Vec<redis::Value>, StoreError> {
-        let Self { store, exchange, fleet, start, status, failure, .. } = self;
-        let answers = store.run(batch);
-        tokio::pin!(answers);
-        loop {
-            if let Ok(answers) = timeout(FADE_EVERY, &mut answers).await {
-                return answers;
-            }
-            fade(exchange, fleet, status, failure.as_ref(), start.elapsed());
-        }
-    }
-
-    fn failed(&mut self, error: &StoreError) {
+    fn failed(&mut self, error: &StoreError) -> Option<Change> {
         let now = self.start.elapsed();
         self.status.add(Count::Failures, 1);
         self.status.fails(error.to_string());
-        if let Some(change) = self.exchange.failed(&self.fleet, now) {
-            tell_lost(&self.status, change, error.kind(), error);
-        }
+        let change = self.exchange.failed(&self.fleet, now);
         self.failure = Some((error.kind(), error.to_string()));
         self.show(now);
+        change
     }
 
     fn show(&self, now: Duration) {
@@ -185,40 +215,56 @@ impl Task {
         }
         let mut batch = Batch::new();
         batch.command("INFO").arg("cpu");
-        let answer = self.store.run(&batch).await.and_then(|replies| {
-            reply::text(replies.into_iter().next().ok_or(StoreError::Protocol("one reply to INFO"))?)
-        });
-        self.next_cpu = match answer {
-            Ok(info) => {
-                self.status.set(Count::RedisMicroseconds, cpu_microseconds(&info));
-                Some(Instant::now() + CPU_EVERY)
-            }
+        let Self { store, exchange, fleet, start, status, failure, .. } = self;
+        let fading = Fading { exchange, fleet, start: *start, status, failure: failure.as_ref() };
+        let replies = fading.during(store.run(&batch)).await;
+        let answer = replies.and_then(|replies| reply::text(reply::Replies::new(replies).next()?));
+        self.next_cpu = Some(Instant::now() + CPU_EVERY);
+        match answer {
+            Ok(info) => self.status.set(Count::RedisMicroseconds, cpu_microseconds(&info)),
             Err(error) => {
                 tracing::debug!(cause = error.kind(), "Redis does not tell what CPU it uses: {error}");
-                None
+                if let StoreError::Forbidden(_) | StoreError::Server(_) = error {
+                    self.next_cpu = None;
+                }
             }
-        };
+        }
     }
 
     /// Usage that is not told now is told with the next; an outage shows in the next exchange.
     async fn share_usage(&mut self) {
-        let fleet = (&*self.fleet, || self.start.elapsed());
         let is_alone = self.exchange.is_alone();
-        if let Err(error) = self.usage.turn(&mut self.store, fleet, &self.keys, is_alone).await {
-            tracing::debug!(cause = error.kind(), "usage could not be shared: {error}");
+        let before = self.usage.failures;
+        let Self { store, exchange, usage, keys, fleet, start, status, failure, .. } = self;
+        let start = *start;
+        let turn = usage.turn(store, (fleet, || start.elapsed()), keys, is_alone);
+        let fading = Fading { exchange, fleet, start, status, failure: failure.as_ref() };
+        match fading.during(turn).await {
+            Ok(()) if USAGE_FAILURES <= before => {
+                tracing::info!("shared state: requests and tokens of the last minute are shared again");
+            }
+            Ok(()) => {}
+            Err(error) => {
+                self.status.add(Count::Failures, 1);
+                self.status.fails(error.to_string());
+                if self.usage.failures == USAGE_FAILURES {
+                    tracing::warn!(
+                        redis = self.status.redis,
+                        cause = error.kind(),
+                        "shared state: requests and tokens of the last minute are not shared: {error}"
+                    );
+                }
+            }
         }
     }
 
-    /// Withdraws what this instance told, so that nobody waits for its lease to run out.
+    /// Withdraws what this instance told, so that nobody waits for its lease to run out. A turn that was under way is cut
+    /// off before; should Redis get to it later than to this, what it tells counts until the lease runs out.
     async fn leave(&mut self) {
         if self.exchange.is_failing() {
             return;
         }
-        let fleet = (&*self.fleet, self.start.elapsed());
-        if let Err(error) = self.usage.last_turn(&mut self.store, fleet, &self.keys).await {
-            tracing::debug!(cause = error.kind(), "the last usage could not be told: {error}");
-        }
-        let mut batch = Batch::new();
+        let mut batch = self.usage.last_words((&self.fleet, self.start.elapsed()), &self.keys);
         self.scripts.leave(&mut batch, &self.keys, self.me);
         if let Err(error) = self.store.run(&batch).await {
             tracing::debug!(cause = error.kind(), "what was told could not be withdrawn: {error}");
@@ -226,18 +272,55 @@ impl Task {
     }
 }
 
-/// Looks at what the others told while Redis does not answer; `failure` is what became of the latest turn.
-fn fade(
-    exchange: &mut Exchange,
-    fleet: &Fleet,
-    status: &Status,
-    failure: Option<&(&'static str, String)>,
-    now: Duration,
-) {
-    if let Some(change) = exchange.waits(fleet, now) {
-        match failure {
-            Some((cause, error)) => tell_lost(status, change, cause, error),
-            None => tell_lost(status, change, "silent", &"it has not answered for half a lease"),
+/// What the others told, which fades while something is waited for, however long Redis is given for an answer.
+struct Fading<'a> {
+    exchange: &'a mut Exchange,
+    fleet: &'a Fleet,
+    start: Instant,
+    status: &'a Status,
+    /// What became of the latest turn, if it failed.
+    failure: Option<&'a (&'static str, String)>,
+}
+
+impl Fading<'_> {
+    async fn during<T>(self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = sleep(FADE_EVERY) => {}
+            }
+            if let Some(change) = self.exchange.waits(self.fleet, self.start.elapsed()) {
+                match self.failure {
+                    Some((cause, error)) => tell_lost(self.status, change, cause, error),
+                    None => {
+                        let silent = "it has not answered for half a lease";
+                        self.status.fails(silent.to_owned());
+                        tell_lost(self.status, change, "silent", &silent);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is known of the others ends with the thread that knows it: each instance goes by itself from then on.
+struct End {
+    fleet: Arc<Fleet>,
+    start: Instant,
+    status: Arc<Status>,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.fleet.guard_probes(false);
+        self.fleet.see(View::default(), self.start.elapsed());
+        self.status.sees(Vec::new(), Duration::ZERO);
+        self.status.is_lost(Duration::ZERO);
+        if std::thread::panicking() {
+            let error = "a fault in this program ended the sharing of state: restart it, and report what it wrote before";
+            self.status.fails(error.to_owned());
+            tracing::error!(redis = self.status.redis, "shared state: {error}");
         }
     }
 }
@@ -262,3 +345,6 @@ fn cpu_microseconds(info: &str) -> u64 {
         .sum();
     (seconds * 1e6) as u64
 }
+
+#[cfg(test)]
+mod tests;

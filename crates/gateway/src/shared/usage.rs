@@ -11,13 +11,22 @@ use super::blob::Names;
 use super::keys::Keys;
 use super::name::{self, DeploymentName};
 use super::store::{Batch, Script, Store, StoreError, reply};
+use super::wire;
 
 /// How often usage is told.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// A turn that fails again and again is tried each 2 to the power of so many seconds, twice in the life of a telling.
+const BACKOFF_MAX: u32 = 5;
+
 /// How long a telling is kept: until all its seconds are a minute old, and one second more, since the last of them may
 /// have just begun.
 const KEPT: Duration = Duration::from_secs(61);
+
+/// Seconds older than this are told in steps, which saves two thirds of a telling.
+const EACH_SECOND: u32 = 10;
+/// A step of so many seconds counts until its youngest second is a minute old.
+const STEP: u32 = 5;
 
 /// The seconds that a telling may have of a deployment. Another instance's that has more is not believed.
 const SECONDS_MAX: usize = 60;
@@ -35,6 +44,8 @@ pub(super) struct UsageExchange {
     read: Vec<InstanceId>,
     /// Whether a telling may still be there that was never read.
     is_new: bool,
+    /// Turns in a row that failed.
+    pub(super) failures: u32,
 }
 
 /// An instance's telling as it stands in Redis.
@@ -54,14 +65,23 @@ struct Row(u32, u32, u32);
 impl UsageExchange {
     pub(super) fn new(me: InstanceId, names: Names) -> Self {
         let script = Script::new(include_str!("lua/usage.lua"));
-        Self { me, names, script, kept: KEPT, due: Duration::ZERO, read: Vec::new(), is_new: true }
+        Self {
+            me,
+            names,
+            script,
+            kept: KEPT,
+            due: Duration::ZERO,
+            read: Vec::new(),
+            is_new: true,
+            failures: 0,
+        }
     }
 
     /// Tells and hears usage, if it is time and there is anything to tell or anybody to hear. `now` is the fleet's time.
     ///
     /// # Errors
     ///
-    /// As [`Store::run`]; what was heard before counts on.
+    /// As [`Store::run`]; what was heard before counts on. Each failure in a row doubles the time to the next turn.
     pub(super) async fn turn(
         &mut self,
         store: &mut Store,
@@ -78,22 +98,26 @@ impl UsageExchange {
         if told.is_empty() && is_alone && !self.is_new {
             return Ok(());
         }
-        let replies = store.run(&self.batch(keys, &told, began)).await?;
-        self.take_in(replies, fleet, now())
+        let replies = store.run(&self.batch(keys, &told, began)).await;
+        let taken_in = replies.and_then(|replies| self.take_in(replies, fleet, now()));
+        match &taken_in {
+            Ok(()) => self.failures = 0,
+            Err(_) => {
+                self.failures = self.failures.saturating_add(1);
+                self.due = began + EVERY * (1 << self.failures.min(BACKOFF_MAX));
+            }
+        }
+        taken_in
     }
 
-    /// Tells once more, before this instance goes: a provider counts on what it sent.
-    pub(super) async fn last_turn(
-        &mut self,
-        store: &mut Store,
-        (fleet, now): (&Fleet, Duration),
-        keys: &Keys,
-    ) -> Result<(), StoreError> {
+    /// What is told once more before this instance goes, if anything: a provider counts on what it sent.
+    pub(super) fn last_words(&self, (fleet, now): (&Fleet, Duration), keys: &Keys) -> Batch {
         let told = self.told(fleet, now);
+        let mut batch = Batch::new();
         if !told.is_empty() {
-            store.run(&self.batch(keys, &told, now)).await?;
+            self.tell(&mut batch, keys, &told, now);
         }
-        Ok(())
+        batch
     }
 
     fn told(&self, fleet: &Fleet, now: Duration) -> BTreeMap<DeploymentName, Vec<Row>> {
@@ -103,12 +127,12 @@ impl UsageExchange {
                 let back = second.age.as_secs();
                 Row(u32::try_from(back).unwrap_or(u32::MAX), second.requests, second.tokens)
             });
-            Some((self.names.of(deployment)?, rows.collect()))
+            Some((self.names.of(deployment)?, in_steps(rows)))
         })
         .collect()
     }
 
-    fn batch(&self, keys: &Keys, told: &BTreeMap<DeploymentName, Vec<Row>>, now: Duration) -> Batch {
+    fn tell(&self, batch: &mut Batch, keys: &Keys, told: &BTreeMap<DeploymentName, Vec<Row>>, now: Duration) {
         let written = match told.is_empty() {
             true => String::new(),
             false => serde_json::to_string(told).expect("lists of numbers under text keys are JSON"),
@@ -120,8 +144,12 @@ impl UsageExchange {
             // All ages have this much over whole seconds.
             now.subsec_millis().to_string(),
         ];
-        let mut batch = Batch::new();
         batch.script(&self.script, &[keys.usages(), keys.usage(self.me)], &arguments);
+    }
+
+    fn batch(&self, keys: &Keys, told: &BTreeMap<DeploymentName, Vec<Row>>, now: Duration) -> Batch {
+        let mut batch = Batch::new();
+        self.tell(&mut batch, keys, told, now);
         if !self.read.is_empty() {
             let read = batch.command("MGET");
             for id in &self.read {
@@ -132,19 +160,16 @@ impl UsageExchange {
     }
 
     fn take_in(&mut self, replies: Vec<Value>, fleet: &Fleet, now: Duration) -> Result<(), StoreError> {
-        let mut replies = replies.into_iter();
-        let mut next = || replies.next().ok_or(StoreError::Protocol("a reply for each command"));
-        let mut parts = reply::list(next()?)?.into_iter();
+        let mut replies = reply::Replies::new(replies);
+        let mut parts = reply::list(replies.next()?)?.into_iter();
         let mut part = || parts.next().ok_or(StoreError::Protocol("the server's time and the instances"));
-        let server_ms: f64 = reply::text(part()?)?
-            .parse()
-            .map_err(|_| StoreError::Protocol("the server's time in milliseconds"))?;
-        let there = reply::list(part()?)?.into_iter().map(reply::text).collect::<Result<Vec<_>, _>>()?;
+        let server_ms = reply::server_ms(part()?)?;
+        let there = wire::texts(reply::list(part()?)?)?;
         let others: Vec<_> =
             there.iter().filter_map(|id| name::read(id)).filter(|id| *id != self.me).collect();
         let mut told = Vec::new();
         if !self.read.is_empty() {
-            for written in reply::list(next()?)? {
+            for written in reply::list(replies.next()?)? {
                 if let Some(written) = reply::bytes(written)? {
                     told.extend(heard(&written, server_ms, &self.names));
                 }
@@ -159,6 +184,17 @@ impl UsageExchange {
         self.read = others;
         Ok(())
     }
+}
+
+/// The same requests and tokens in fewer rows.
+fn in_steps(rows: impl Iterator<Item = Row>) -> Vec<Row> {
+    let mut steps: BTreeMap<u32, Row> = BTreeMap::new();
+    for Row(back, requests, tokens) in rows {
+        let older = back.saturating_sub(EACH_SECOND);
+        let step = steps.entry(back - older % STEP).or_insert(Row(back, 0, 0));
+        *step = Row(step.0.min(back), step.1.saturating_add(requests), step.2.saturating_add(tokens));
+    }
+    steps.into_values().collect()
 }
 
 /// What an instance tells of the deployments that this fleet has, too; nothing where it cannot be read.
