@@ -11,6 +11,18 @@ use super::store::{Batch, Script};
 /// probed by whoever does.
 const MARK_KEPT_MS: u64 = 600_000;
 
+/// A script that may change the version.
+macro_rules! change {
+    ($($part:literal),+) => { concat!(include_str!("lua/version.lua"), $(include_str!($part)),+) };
+}
+
+/// A script that changes a mark.
+macro_rules! note {
+    ($script:literal) => {
+        change!("lua/mark.lua", $script)
+    };
+}
+
 /// The scripts, known by their hash once Redis has them.
 #[derive(Debug)]
 pub(super) struct Scripts {
@@ -25,12 +37,12 @@ pub(super) struct Scripts {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            rest: Script::new(concat!(include_str!("lua/mark.lua"), include_str!("lua/rest.lua"))),
-            probe: Script::new(concat!(include_str!("lua/mark.lua"), include_str!("lua/probe.lua"))),
-            returned: Script::new(concat!(include_str!("lua/mark.lua"), include_str!("lua/return.lua"))),
+            rest: Script::new(note!("lua/rest.lua")),
+            probe: Script::new(note!("lua/probe.lua")),
+            returned: Script::new(note!("lua/return.lua")),
             marks: Script::new(include_str!("lua/marks.lua")),
-            roll_call: Script::new(include_str!("lua/roll_call.lua")),
-            leave: Script::new(include_str!("lua/leave.lua")),
+            roll_call: Script::new(change!("lua/roll_call.lua")),
+            leave: Script::new(change!("lua/leave.lua")),
         }
     }
 

@@ -2,4 +2,5 @@
 -- KEYS: members, version, the instance's own. ARGV: instance.
 redis.call('DEL', KEYS[3])
 redis.call('ZREM', KEYS[1], ARGV[1])
-return redis.call('INCR', KEYS[2])
+has_changed(KEYS[2])
+return 1

@@ -18,6 +18,5 @@ local function tell(changed)
   changed.n = math.max(mark.n + 1, now)
   changed.by = ARGV[2]
   note(changed)
-  redis.call('INCR', KEYS[2])
-  redis.call('PEXPIRE', KEYS[2], 86400000)
+  has_changed(KEYS[2])
 end

@@ -8,8 +8,7 @@ local gone = redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - lease)
 gone = gone + redis.call('ZREMRANGEBYSCORE', KEYS[1], now + lease, '+inf')
 local new = redis.call('ZADD', KEYS[1], now, ARGV[1])
 if gone + new > 0 then
-  redis.call('INCR', KEYS[2])
-  redis.call('PEXPIRE', KEYS[2], 86400000)
+  has_changed(KEYS[2])
 end
 redis.call('PEXPIRE', KEYS[1], 86400000)
 return redis.call('ZRANGE', KEYS[1], 0, -1)

@@ -97,11 +97,17 @@ impl Board {
                 self.marks.insert(deployment, mark);
                 return hold;
             }
-            Note::Returns { ramp, age } => {
+            Note::Returns { ramp: ramp_id, age } => {
                 let since = now - millis(*age);
-                let ramp = format!("{ramp:x}");
+                let ramp = format!("{ramp_id:x}");
                 let is_older = phase == "resting" && since < number;
-                if is_anothers || is_older {
+                let goes_by_another = phase == "returning"
+                    && known.as_ref().is_some_and(|mark| {
+                        let began = mark.since.expect("it returns");
+                        let known = u64::from_str_radix(mark.ramp.as_ref().expect("it returns"), 16);
+                        since.abs_diff(began) <= 1000 && known.expect("it was written here") <= *ramp_id
+                    });
+                if is_anothers || is_older || goes_by_another {
                     return 0;
                 }
                 let (since, ramp) = (Some(since), Some(ramp));

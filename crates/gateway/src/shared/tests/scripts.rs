@@ -45,7 +45,7 @@ fn note(rng: &mut fastrand::Rng) -> Note {
             Note::Rests { remaining, rest: Rest { until: remaining, reason, status, relapses: rng.u32(..3) } }
         }
         2..5 => Note::Probe { hold: HOLD },
-        _ => Note::Returns { ramp: rng.u64(..3), age: Duration::from_millis(rng.choice([15, 200]).unwrap()) },
+        _ => Note::Returns { ramp: rng.u64(..3), age: Duration::from_millis(rng.choice([15, 195]).unwrap()) },
     }
 }
 
@@ -180,6 +180,49 @@ async fn marks_that_nobody_can_read_stop_nothing() {
             let after = real.take(me, &noting).await;
             assert_eq!(after.marks.unwrap().written.len(), 1, "{mark}, {note:?}");
         }
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_version_and_no_name_is_mended_by_the_next_change() {
+    let server = Server::start().await;
+    let mut real = Real::at(&server);
+    let [me, other] = [1, 2].map(InstanceId);
+    let mut asked = turn(1, &[]);
+    asked.roll_call = true;
+    real.take(me, &asked).await;
+    let enter = r"return redis.call('ZADD', KEYS[1], redis.call('TIME')[1] * 1000, '\255\254')";
+    server.command(&["EVAL", enter, "1", &real.keys.members()]).await;
+    for version in ["no number", "-7", "9223372036854775807", ""] {
+        server.command(&["SET", &real.keys.version(), version]).await;
+        assert_eq!(real.take(me, &asked).await.members.unwrap().len(), 1, "{version}");
+        let mut comes = asked.clone();
+        comes.notes = vec![(name_of(0), Note::Returns { ramp: 1, age: Duration::ZERO })];
+        real.take(other, &comes).await;
+        let version_now = real.take(me, &asked).await.version;
+        assert_ne!(version_now.to_string(), version);
+        assert!(0 < version_now, "{version}");
+        real.leave(other).await;
+        let Value::Int(left) = server.command(&["PTTL", &real.keys.version()]).await else { panic!() };
+        assert!(0 < left, "{version}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_returns_at_once_all_go_by_one() {
+    let server = Server::start().await;
+    let mut real = Real::at(&server);
+    for (first, second, kept) in [(0x1f, 0x2, "2"), (0x2, 0x1f, "2"), (0xab, 0xaa, "aa"), (7, 7, "7")] {
+        server.command(&["DEL", &real.keys.marks()]).await;
+        for (id, ramp) in [(1, first), (2, second)] {
+            let mut asked = turn(id as u64, &[]);
+            asked.notes = vec![(name_of(0), Note::Returns { ramp, age: Duration::from_millis(5) })];
+            real.take(InstanceId(id), &asked).await;
+        }
+        let mut asked = turn(9, &[]);
+        asked.marks = true;
+        let marks = readable(&real.take(InstanceId(3), &asked).await.marks.unwrap());
+        assert_eq!(marks[&name_of(0).to_string()].0["ramp"], kept, "{first:x}, {second:x}");
     }
 }
 
