@@ -7,3 +7,6 @@ mod protocol;
 mod scripts;
 mod wire;
 mod world;
+
+pub(super) use self::cost::cpu;
+pub(super) use self::wire::patient;

@@ -12,10 +12,12 @@ use crate::shared::{Count, Sharing};
 
 const INSTANCES: usize = 16;
 const DEPLOYMENTS: usize = 16;
+/// Microseconds of Redis' CPU for one exchange.
+const CPU_MAX: f64 = 100.0;
 const MEASURED: Duration = Duration::from_secs(4);
 
 /// Microseconds of CPU that a server has used.
-async fn cpu(server: &Server) -> f64 {
+pub(in crate::shared) async fn cpu(server: &Server) -> f64 {
     let mut sum = 0.0;
     for name in ["used_cpu_sys", "used_cpu_user"] {
         sum += information(server, "cpu", name).await.unwrap().parse::<f64>().unwrap() * 1e6;
@@ -37,7 +39,7 @@ fn own_cpu() -> f64 {
 }
 
 #[tokio::test]
-async fn sixteen_instances_at_20_ms_are_light_work_for_redis() {
+async fn an_exchange_of_sixteen_instances_is_light_work_for_redis() {
     let server = Server::start().await;
     let settings = SharedState { interval: Some(Duration::from_millis(20)), ..settings(&server) };
     let mut all = Vec::new();
@@ -75,7 +77,9 @@ async fn sixteen_instances_at_20_ms_are_light_work_for_redis() {
         took / exchanges,
         own / exchanges
     );
-    assert!((600.0..=1000.0).contains(&(exchanges / seconds)), "{exchanges} in {seconds} s");
+    assert!(exchanges / seconds <= 1000.0, "{exchanges} in {seconds} s");
+    // Ten times what it takes, for a busy machine.
+    assert!(redis / exchanges < CPU_MAX, "{redis} us in {exchanges}");
     // A telling and a reading each; the roll calls and the marks are a few more.
     assert!(commands / exchanges < 2.2, "{commands} in {exchanges}");
     all.into_iter().for_each(|(sharing, _)| sharing.stop());

@@ -7,12 +7,8 @@ use std::time::Instant;
 use leastbusy_balance::{DeploymentIndex, Ending, Group, Member, Outcome, Pick, TieBreak, Usage, Weight};
 
 use super::*;
-use crate::config::{Redis, RedisNode, SharedState, Topology};
-use crate::shared::redis_kit::{Server, information};
-use crate::shared::store::Target;
-
-/// What may pass between a telling and its hearing on a busy machine.
-const SLACK: Duration = Duration::from_millis(900);
+use crate::shared::redis_kit::Server;
+use crate::shared::tests::{cpu, patient};
 
 /// One run of a gateway with some deployments, which are called the same everywhere, and a clock that the test moves.
 struct Instance {
@@ -40,13 +36,7 @@ impl Instance {
         let names = names.map(|(at, (_, deployment))| (*deployment, DeploymentName::of(&at.to_string())));
         let exchange = UsageExchange::new(InstanceId(id), Names::new(names));
         let keys = Keys::new("test");
-        let mut settings = SharedState::through(Redis::new(Topology::Standalone(RedisNode::new(
-            "127.0.0.1",
-            server.port(),
-        ))));
-        settings.connect_timeout = Duration::from_secs(5);
-        settings.response_timeout = Duration::from_secs(5);
-        let store = Store::new(Target::new(&settings, keys.version())).unwrap();
+        let store = patient(server, &keys);
         Self { fleet, groups, exchange, store, keys, now: Cell::new(Duration::from_secs(seconds)) }
     }
 
@@ -116,15 +106,14 @@ async fn a_newcomer_hears_of_the_minute_and_the_dead_count_until_it_is_over() {
     newcomer.turn(true).await;
     let heard = told.elapsed();
     eprintln!("heard {heard:?} after it was told, in two turns");
-    assert!(heard < SLACK, "the machine is too busy for this test: {heard:?}");
-    assert_eq!(newcomer.usage(0), (2, 42));
-    // Nobody tells anything more.
+    // Nobody tells anything more. Seconds are counted whole, and are older by the time that it took to hear of them.
     let minute = Duration::from_secs(60);
     let fifty = Duration::from_secs(50);
+    let before = |end: Duration| end.saturating_sub(Duration::from_secs(1) + heard);
     for (later, usage) in [
-        (minute - fifty - SLACK, (2, 42)),
+        (before(minute - fifty), (2, 42)),
         (minute - fifty, (1, 2)),
-        (minute - SLACK, (1, 2)),
+        (before(minute), (1, 2)),
         (minute, (0, 0)),
     ] {
         newcomer.now.set(later);
@@ -207,21 +196,28 @@ async fn sixteen_instances_agree_and_cost_redis_little() {
         rounds += 1;
     }
     let telling = server.command(&["STRLEN", &all[0].keys.usage(InstanceId(3))]).await;
-    microseconds.sort_unstable();
-    eprintln!("a telling has {telling:?} bytes; CPU of Redis for a round of all: {microseconds:?} µs");
+    microseconds.sort_by(f64::total_cmp);
+    eprintln!("a telling has {telling:?} bytes; CPU of Redis for a round of all: {microseconds:.0?} µs");
+    let Value::Int(bytes) = telling else { panic!("{telling:?}") };
+    assert!(bytes < 3000, "{bytes}");
+    // Ten times what it takes, for a busy machine.
+    assert!(microseconds[rounds / 2] < 20_000.0, "{microseconds:?}");
     for instance in &all {
         assert_eq!(instance.usage(3), (60 * 16, 60 * 16 * 1234));
     }
 }
 
-/// CPU that a server has used, in microseconds.
-async fn cpu(server: &Server) -> u64 {
-    let mut sum = 0.0;
-    for name in ["used_cpu_sys", "used_cpu_user"] {
-        let seconds: f64 = information(server, "cpu", name).await.unwrap().parse().unwrap();
-        sum += seconds * 1e6;
-    }
-    sum as u64
+#[test]
+fn older_seconds_are_told_in_steps_that_last_as_long_as_their_youngest() {
+    let minute = (0..60).map(|back| Row(back, 1, 10));
+    let told = in_steps(minute);
+    assert_eq!(told.len(), 20);
+    assert_eq!(told[..11].iter().map(|row| row.0).collect::<Vec<_>>(), (0..=10).collect::<Vec<_>>());
+    assert_eq!(told[10..12], [Row(10, 5, 50), Row(15, 5, 50)]);
+    let sum = |part: fn(&Row) -> u32| told.iter().map(part).sum::<u32>();
+    assert_eq!((sum(|row| row.1), sum(|row| row.2)), (60, 600));
+    let few = [Row(18, 1, u32::MAX), Row(16, 2, 7), Row(9, 1, 1), Row(59, 4, 4)];
+    assert_eq!(in_steps(few.into_iter()), [Row(9, 1, 1), Row(16, 3, u32::MAX), Row(59, 4, 4)]);
 }
 
 #[test]
