@@ -50,13 +50,22 @@ impl Physical {
         let Self { api_base, azure, model, api_version, organization, key } = self;
         // The variable stays when the key in it is rotated, which instances do one after the other.
         let key = match (key, key_variable) {
-            (None, _) => None,
-            (Some(_), Some(variable)) => Some(format!("in {variable}")),
-            (Some(digest), None) => Some(format!("{digest:02x?}")),
+            (None, _) => String::new(),
+            (Some(_), Some(variable)) => format!("in {variable}"),
+            (Some(digest), None) => digest.iter().map(|byte| format!("{byte:02x}")).collect(),
         };
-        let machine = is_loopback(api_base).then_some(host);
-        let description = (machine, api_base, azure, model, api_version, organization, key);
-        DeploymentName::of(&format!("{description:?}"))
+        let parts = [
+            if is_loopback(api_base) { host } else { "" },
+            api_base,
+            if *azure { "azure" } else { "" },
+            model,
+            api_version.as_deref().unwrap_or_default(),
+            organization.as_deref().unwrap_or_default(),
+            &key,
+        ];
+        // With their lengths, no two lists of parts are one text. Another release must make the same of them.
+        let description: String = parts.iter().map(|part| format!("{}:{part},", part.len())).collect();
+        DeploymentName::of(&description)
     }
 }
 
@@ -135,7 +144,9 @@ impl Counts {
 
 #[cfg(test)]
 mod tests {
-    use super::Physical;
+    use leastbusy_balance::Fleet;
+
+    use super::{Counts, Physical};
     use crate::config::{Deployment, Secret};
     use crate::provider::Paths;
 
@@ -161,6 +172,34 @@ mod tests {
         assert_ne!(name(&old, "a", None), name(&new, "a", None));
         let engine = physical("http://gpu-a:8000/v1", "one");
         assert_eq!(name(&engine, "a", None), name(&engine, "b", None));
+    }
+
+    #[test]
+    fn a_name_stays_the_same_from_release_to_release() {
+        let mut entry = Deployment::new("m", "openai/m");
+        entry.api_key = Some(Secret::new("one"));
+        entry.organization = Some("org".to_owned());
+        let physical = Physical::new(&entry, "https://api.example/v1", "m", Paths::OpenAi);
+        // The first 48 bits of the SHA-256 of `0:,22:https://api.example/v1,0:,1:m,0:,3:org,6:in KEY,`.
+        assert_eq!(physical.name("a", Some("KEY")).to_string(), "92d10726e9bc");
+    }
+
+    #[test]
+    fn the_order_of_entries_changes_no_name() {
+        let physical = physical("https://api.example/v1", "one");
+        let name = |variables: [Option<&str>; 3]| {
+            let mut counts = Counts::new(Fleet::new());
+            let deployments = variables.map(|variable| counts.of(&physical, variable));
+            assert!(deployments.iter().all(|deployment| *deployment == deployments[0]));
+            counts.names("a").map(|(_, name)| name).collect::<Vec<_>>()
+        };
+        let first = [physical.name("a", Some("A_KEY"))];
+        for variables in
+            [["A_KEY", "B_KEY", "C_KEY"], ["C_KEY", "B_KEY", "A_KEY"], ["B_KEY", "A_KEY", "C_KEY"]]
+        {
+            assert_eq!(name(variables.map(Some)), first, "{variables:?}");
+        }
+        assert_eq!(name([None, Some("B_KEY"), Some("A_KEY")]), first);
     }
 
     #[test]
