@@ -76,7 +76,7 @@ pub(super) fn deployments(table: &Table) -> Response<Body> {
 
 /// The gateways that share their counts, this one first; without sharing it is the only one.
 pub(super) fn instances(table: &Table, sharing: Option<&Status>) -> Response<Body> {
-    let own_in_flight: u32 = table.fleet().snapshot().into_iter().sum();
+    let own_in_flight: u64 = table.fleet().snapshot().into_iter().map(u64::from).sum();
     let own = json!({
         "id": sharing.map(|status| &status.id),
         "place": sharing.map(|status| &status.place),
