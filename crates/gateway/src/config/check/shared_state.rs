@@ -9,6 +9,7 @@ use crate::config::{Redis, RedisNode, SharedState, Topology};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const INTERVAL: std::ops::RangeInclusive<Duration> = Duration::from_millis(5)..=Duration::from_secs(10);
+const LEASE: std::ops::RangeInclusive<Duration> = Duration::from_millis(200)..=SharedState::LEASE_MAX;
 /// A lease that lasts fewer intervals runs out when a single exchange is late.
 const INTERVALS_MIN: u32 = 3;
 const DATABASE_MAX: i64 = 2_147_483_647;
@@ -42,7 +43,7 @@ pub(in crate::config) fn check_settings(shared: &SharedState, mistakes: &mut Vec
     }
     if let Some(lease) = shared.lease {
         let longest = shared.interval.unwrap_or_default();
-        if !(Duration::from_millis(200)..=SharedState::LEASE_MAX).contains(&lease) {
+        if !LEASE.contains(&lease) {
             mistakes.push(out_of_range(section.key("lease"), "0.2 to 60 seconds"));
         } else if lease < longest.saturating_mul(INTERVALS_MIN) {
             mistakes.push(
@@ -60,6 +61,16 @@ pub(in crate::config) fn check_settings(shared: &SharedState, mistakes: &mut Vec
         if !(millisecond..=most).contains(&time) {
             mistakes.push(out_of_range(section.key(key), &format!("0.001 to {} seconds", most.as_secs())));
         }
+    }
+    // A Redis that takes longer than half a lease for an answer is lost before each of them and back after it.
+    let half = shared.lease_time() / 2;
+    let in_range =
+        shared.lease.is_none_or(|lease| LEASE.contains(&lease)) && shared.response_timeout <= MINUTE;
+    if in_range && half <= shared.response_timeout {
+        let what = format!("`response_timeout` must be less than half a lease, which is {half:?} here");
+        mistakes.push(
+            Finding::mistake(section.key("response_timeout"), what).way_out("lower it, or raise `lease`"),
+        );
     }
 }
 

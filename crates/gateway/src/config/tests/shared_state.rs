@@ -101,6 +101,25 @@ fn times_have_ranges_with_and_without_a_redis() {
 }
 
 #[test]
+fn an_answer_takes_less_than_half_a_lease() {
+    let way_out = "lower it, or raise `lease`";
+    for (setting, place, half) in [
+        ("response_timeout: 1", "4:34", "1s"),
+        ("lease: 1, response_timeout: 0.5", "4:44", "500ms"),
+        ("lease: 0.4", "4:1", "200ms"),
+    ] {
+        let what = format!(
+            "{place} `response_timeout` must be less than half a lease, which is {half} here / {way_out}"
+        );
+        assert_eq!(mistakes(&settings(&format!("shared_state: {{{setting}}}"))), [what]);
+    }
+    for setting in ["response_timeout: 0.999", "lease: 30, response_timeout: 14", "lease: 0.5"] {
+        let text = settings(&format!("router_settings: {{redis_host: a}}\nshared_state: {{{setting}}}"));
+        assert!(shared(&text, &[]).is_some(), "{setting}");
+    }
+}
+
+#[test]
 fn interval_and_lease_follow_from_each_other() {
     let seconds = Duration::from_secs_f64;
     let mut shared = SharedState::default();
