@@ -20,8 +20,8 @@ const TIMEOUT: f64 = 1.0;
 /// What Redis takes each way where it is slow and in time. Half of the requests take a tenth of it.
 pub(crate) const SLOW: Duration = Duration::from_millis(60);
 
-/// The longest pause between two attempts to reach Redis, with its jitter.
-const RETRY_MAX: Duration = Duration::from_millis(300);
+/// The longest pause between two attempts to reach Redis.
+const RETRY_MAX: Duration = Duration::from_millis(250);
 
 /// Streams that the second instance holds before the outage, and those that it opens while it lasts.
 const HELD: usize = 5;
