@@ -12,8 +12,8 @@ use crate::shared::{Count, Sharing};
 
 const INSTANCES: usize = 16;
 const DEPLOYMENTS: usize = 16;
-/// Microseconds of Redis' CPU for one exchange.
-const CPU_MAX: f64 = 100.0;
+/// Microseconds of Redis' CPU for one exchange: ten times what was measured while others kept the machine busy.
+const CPU_MAX: f64 = 500.0;
 const MEASURED: Duration = Duration::from_secs(4);
 
 /// Microseconds of CPU that a server has used.
@@ -78,7 +78,6 @@ async fn an_exchange_of_sixteen_instances_is_light_work_for_redis() {
         own / exchanges
     );
     assert!(exchanges / seconds <= 1000.0, "{exchanges} in {seconds} s");
-    // Ten times what it takes, for a busy machine.
     assert!(redis / exchanges < CPU_MAX, "{redis} us in {exchanges}");
     // A telling and a reading each; the roll calls and the marks are a few more.
     assert!(commands / exchanges < 2.2, "{commands} in {exchanges}");
