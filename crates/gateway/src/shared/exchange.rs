@@ -353,23 +353,20 @@ impl Exchange {
     fn take_rights(&self, fleet: &Fleet, turn: &Turn, rights: &[Duration]) {
         let asked = turn.notes.iter().filter(|(_, note)| matches!(note, Note::Probe { .. }));
         for ((name, _), right) in asked.zip(rights) {
-            if let (Some(deployment), false) = (self.names.deployment(*name), right.is_zero()) {
+            let Some(deployment) = self.names.deployment(*name) else { continue };
+            let learned = match right.is_zero() {
+                true => Learned::MayNotProbe,
                 // From before the question, so that the last pick's answer is waited for here no longer than there.
-                let until = self.began + PROBE_USE.min(*right);
-                fleet.learn(deployment, &Learned::MayProbe { until }, self.began);
-            }
+                false => Learned::MayProbe { until: self.began + PROBE_USE.min(*right) },
+            };
+            fleet.learn(deployment, &learned, self.began);
         }
     }
 
     /// Has the fleet go by what is known now.
     fn show(&mut self, fleet: &Fleet, now: Duration) {
-        let mut view = self.roster.view(now);
-        if 0 < view.others {
-            self.last_heard = now;
-        } else if self.is_lost() && now < self.last_heard + MEMORY {
-            // They are still there, most likely: they take their turns, and their places in a ramp.
-            view = self.roster.unheard(now);
-        }
+        // While Redis is away they are still there, most likely: they take their turns, and their places in a ramp.
+        let view = if self.is_lost() { self.roster.view_or_unheard(now) } else { self.roster.view(now) };
         // Nobody answers a question while turns fail, and a probe without a right is better than none.
         fleet.guard_probes(self.is_guarded());
         fleet.see(view, now);
