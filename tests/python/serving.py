@@ -1,6 +1,7 @@
 """Runs the gateway for a test, in a process of its own."""
 
 import contextlib
+import copy
 import json
 import re
 import subprocess
@@ -91,3 +92,17 @@ def on_loopback(arguments, config):
         word for name, value in (given | {"--config": str(config), "--host": "127.0.0.1", "--port": "0"}).items()
         for word in ([name, value] if value else [name])
     )]
+
+
+def sees_each_break(whole, breaks):
+    """Damages a copy for each break, a check with a way to damage and what the check then says, and expects just that."""
+    for at, (holds, damage, expected) in enumerate(breaks):
+        broken = copy.deepcopy(whole)
+        damage(broken)
+        try:
+            holds(broken)
+        except Exception as found:
+            said = f"{type(found).__name__}: {found}"
+            assert expected in said, f"`{holds.__name__}` says of break {at}: {said}"
+        else:
+            raise AssertionError(f"`{holds.__name__}` does not see break {at}")
