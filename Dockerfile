@@ -1,6 +1,6 @@
 # leastbusy, built from this repository, in an image with nothing beside it: no shell, no package manager, not root.
 #
-#   docker build -t leastbusy .
+#   docker build -t leastbusy .        # with BuildKit, which Docker has by default since 23.0: the caches below need it
 #   docker run --rm leastbusy demo
 
 # The C compiler that aws-lc-rs needs is in this image.
