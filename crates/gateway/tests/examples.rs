@@ -167,6 +167,13 @@ fn scenarios() -> Vec<String> {
     scenarios.into_iter().map(|name| format!("examples/sim/{name}")).collect()
 }
 
+/// How many ways of choosing a scenario names; six are tried where it names none.
+fn policies(scenario: &str) -> usize {
+    let text = fs::read_to_string(repository().join(scenario)).expect("a readable scenario");
+    let named = text.lines().find_map(|line| line.strip_prefix("policies: "));
+    named.map_or(6, |named| named.split(',').count())
+}
+
 fn sim(arguments: &[&str]) -> Output {
     leastbusy().arg("sim").args(arguments).output().expect("the binary runs")
 }
@@ -178,8 +185,7 @@ fn every_scenario_is_accepted_without_a_word_and_told() {
         let ran = sim(&[&scenario, "--seeds", "2", "--requests", "3000"]);
         let (told, said) = (String::from_utf8(ran.stdout).unwrap(), String::from_utf8(ran.stderr).unwrap());
         assert!(ran.status.success(), "{scenario}: {said}");
-        // Six ways of choosing where the scenario names none of its own, twice each.
-        let runs = if scenario.ends_with("many-gateways.yaml") { 10 } else { 12 };
+        let runs = 2 * policies(&scenario);
         assert!(said.starts_with(&format!("{runs} runs of ")), "{scenario}: {said}");
         for line in ["random ", "least-busy ", "central-queue ", "At p99 a request "] {
             assert!(told.lines().any(|told| told.starts_with(line)), "{scenario}: {line}\n{told}");
