@@ -191,11 +191,14 @@ async fn strictly_the_least_busy_of_all_instances_is_chosen() {
     let engines = [0; 4].map(|_| ());
     let mut bases = Vec::new();
     for () in engines {
-        bases.push(Engine::start(Duration::from_millis(400)).await);
+        // So that even a busy machine has all of them in flight at once.
+        bases.push(Engine::start(Duration::from_millis(1500)).await);
     }
     let deployments =
         bases.iter().enumerate().map(|(at, engine)| deployment(&at.to_string(), &engine.base()));
-    let config = strictly(config(deployments), &redis);
+    let mut config = strictly(config(deployments), &redis);
+    // One that Redis does not answer in time goes by a share.
+    config.shared_state.as_mut().unwrap().strict_timeout = Duration::from_secs(5);
     let gateways = [Gateway::start(&config), Gateway::start(&config), Gateway::start(&config)];
     let answers = burst(&[0, 1, 2].map(|at: usize| gateways[at].address()), 42).await;
     assert_eq!(served(&answers), 42);
@@ -214,7 +217,7 @@ async fn a_frozen_redis_costs_the_budget_once_and_no_request_and_the_limit_holds
     let addresses = [0, 1].map(|at: usize| gateways[at].address());
     assert_eq!(served(&burst(&addresses, 10).await), 10);
     // Until each knows of the other and of its end.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
 
     redis.freeze();
     let mut first = burst(&addresses, 2).await;
@@ -293,5 +296,5 @@ async fn the_places_of_a_killed_instance_come_back_within_its_lease() {
     eventually("the next request", || engine.now() == 1).await;
     let after = killed.elapsed();
     eprintln!("lease 1 s: the place of a killed instance was free after {after:?}");
-    assert!(Duration::from_millis(300) < after && after < Duration::from_millis(2500), "{after:?}");
+    assert!(Duration::from_millis(300) < after && after < Duration::from_secs(5), "{after:?}");
 }
