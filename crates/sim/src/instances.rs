@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use leastbusy_balance::Roster;
+
 use crate::Dice;
 
 /// How many instances of the gateway there are, how they share their counts, and how requests come to them.
@@ -47,7 +49,7 @@ impl Instances {
     /// How often instances share their counts where nobody says: every 20 ms, from nine instances on every 50 ms.
     #[must_use]
     pub fn usual_interval(count: u32) -> Duration {
-        Duration::from_millis(if count <= 8 { 20 } else { 50 })
+        Roster::usual_interval(count as usize)
     }
 
     pub(crate) fn are_silent(&self, now: Duration) -> bool {

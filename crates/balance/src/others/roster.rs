@@ -1,6 +1,7 @@
 //! Who else is there, what each of them told last, and how long ago.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Seen, Told, View};
@@ -54,7 +55,7 @@ struct Entry {
     changed: Duration,
     /// Time between two of its tellings.
     interval: Duration,
-    told: Vec<Told>,
+    told: Arc<[Told]>,
 }
 
 /// What is known of another instance.
@@ -73,6 +74,23 @@ pub struct Known {
 const FENCED: Duration = Duration::from_secs(3600);
 
 impl Roster {
+    /// The longest lease where nobody says: whatever a dead instance had in flight counts that long.
+    pub const LEASE_MAX: Duration = Duration::from_secs(60);
+    /// The shortest: it outlasts a pause of the process of this length, whatever the interval is.
+    const LEASE_MIN: Duration = Duration::from_secs(2);
+
+    /// Time between two tellings where nobody says, among so many instances: 20 ms up to 8 instances, 50 ms above.
+    #[must_use]
+    pub fn usual_interval(instances: usize) -> Duration {
+        Duration::from_millis(if instances <= 8 { 20 } else { 50 })
+    }
+
+    /// How long a telling counts where nobody says: ten intervals, at least 2 s and at most 60 s.
+    #[must_use]
+    pub fn usual_lease(interval: Duration) -> Duration {
+        interval.saturating_mul(10).clamp(Self::LEASE_MIN, Self::LEASE_MAX)
+    }
+
     /// Nobody yet. `own` is this instance; what another one told counts for a `lease` after it was heard, which is at least
     /// a few intervals, so that one late telling does not take an instance away.
     #[must_use]
@@ -91,10 +109,17 @@ impl Roster {
 
     /// Notes what an instance told under this number; without news nothing changes. `interval` is the time between two of
     /// its tellings.
-    pub fn heard(&mut self, id: InstanceId, number: u64, interval: Duration, told: Vec<Told>, now: Duration) {
+    pub fn heard(
+        &mut self,
+        id: InstanceId,
+        number: u64,
+        interval: Duration,
+        told: impl Into<Arc<[Told]>>,
+        now: Duration,
+    ) {
         if self.is_news(id, number) {
             self.fences.remove(&id);
-            self.instances.insert(id, Entry { number, changed: now, interval, told });
+            self.instances.insert(id, Entry { number, changed: now, interval, told: told.into() });
         }
     }
 
@@ -139,7 +164,7 @@ impl Roster {
             // A telling comes at any moment of an interval: half of one has passed on average when it is heard.
             let age = (now.saturating_sub(entry.changed) + entry.interval / 2).as_secs_f64();
             ages += age;
-            for told in &entry.told {
+            for told in entry.told.iter() {
                 sums.entry(told.deployment).or_default().add(told, age);
             }
         }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use leastbusy_balance::Roster;
 pub use url::BadUrl;
 
 use super::Secret;
@@ -37,12 +38,8 @@ pub struct SharedState {
 }
 
 impl SharedState {
-    /// The shortest interval of a large fleet.
-    const WIDE: Duration = Duration::from_millis(50);
-    /// A lease outlasts a pause of the process of this length, whatever the interval is.
-    const LEASE_MIN: Duration = Duration::from_secs(2);
-    /// The longest lease; whatever a dead instance had in flight counts that long.
-    pub(super) const LEASE_MAX: Duration = Duration::from_secs(60);
+    /// The longest lease.
+    pub(super) const LEASE_MAX: Duration = Roster::LEASE_MAX;
 
     /// Sharing through `redis`, everything else at its default.
     #[must_use]
@@ -54,16 +51,15 @@ impl SharedState {
     /// instances and 50 ms above.
     #[must_use]
     pub fn interval_among(&self, instances: usize) -> Duration {
-        let adapted = if instances <= 8 { Duration::from_millis(20) } else { Self::WIDE };
-        self.interval.unwrap_or(adapted)
+        self.interval.unwrap_or_else(|| Roster::usual_interval(instances))
     }
 
     /// How long what an instance said counts after it fell silent: `lease`, else ten of the longest intervals, at least
     /// 2 s and at most 60 s.
     #[must_use]
     pub fn lease_time(&self) -> Duration {
-        let longest = self.interval.unwrap_or(Self::WIDE);
-        self.lease.unwrap_or_else(|| longest.saturating_mul(10).clamp(Self::LEASE_MIN, Self::LEASE_MAX))
+        let longest = self.interval_among(usize::MAX);
+        self.lease.unwrap_or_else(|| Roster::usual_lease(longest))
     }
 }
 

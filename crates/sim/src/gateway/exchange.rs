@@ -14,7 +14,7 @@ pub(crate) struct Board(Vec<Option<Post>>);
 struct Post {
     number: u64,
     interval: Duration,
-    told: Vec<Told>,
+    told: Arc<[Told]>,
 }
 
 /// One instance's part in it.
@@ -38,12 +38,10 @@ impl Board {
 
 impl Exchange {
     pub(super) fn new(place: usize, fleet: Arc<Fleet>, members: usize, interval: Duration) -> Self {
-        // What an instance told counts for ten intervals, and two seconds at least: the gateway's own rule.
-        let lease = (interval * 10).max(Duration::from_secs(2));
         Self {
             place,
             fleet,
-            roster: Roster::new(id(place), lease),
+            roster: Roster::new(id(place), Roster::usual_lease(interval)),
             interval,
             number: 0,
             others: vec![0; members],
@@ -66,12 +64,12 @@ impl Exchange {
 
     fn tell_and_hear(&mut self, Board(posts): &mut Board, now: Duration) {
         self.number += 1;
-        let told = self.fleet.tell(now);
+        let told = self.fleet.tell(now).into();
         posts[self.place] = Some(Post { number: self.number, interval: self.interval, told });
         for (place, post) in posts.iter().enumerate() {
             let Some(post) = post else { continue };
             if self.roster.is_news(id(place), post.number) {
-                self.roster.heard(id(place), post.number, post.interval, post.told.clone(), now);
+                self.roster.heard(id(place), post.number, post.interval, Arc::clone(&post.told), now);
             }
         }
     }
