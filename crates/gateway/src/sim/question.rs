@@ -84,7 +84,7 @@ impl Question {
             Self::Replicas(replicas) => replicas.ask(study, asked),
             Self::Outage(outage) => outage.ask(study, asked),
             Self::Weights(weights) => weights.ask(study, asked),
-            Self::Instances(instances) => Ok(instances.ask(study, asked)),
+            Self::Instances(instances) => instances.ask(study, asked),
         }
     }
 }

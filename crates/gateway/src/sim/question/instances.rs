@@ -10,7 +10,7 @@ use owo_colors::OwoColorize;
 use super::{About, Answer, metric};
 use crate::duration;
 use crate::sim::html::chart::{Axis, Line, LineChart, Names, Point, Style, lines};
-use crate::sim::scenario::instances::{INSTANCES, INTERVAL_MIN};
+use crate::sim::scenario::instances::{INSTANCES, INTERVAL_MIN, too_often};
 use crate::sim::{Study, number};
 
 /// How often several instances of the gateway need to share their counts.
@@ -33,7 +33,14 @@ pub(in crate::sim) struct Instances {
 }
 
 impl Instances {
-    pub(super) fn ask(&self, study: &Study, asked: &Asked<'_>) -> Answer {
+    pub(super) fn ask(&self, study: &Study, asked: &Asked<'_>) -> Result<Answer, String> {
+        for (&count, &every) in
+            self.count.iter().flat_map(|count| self.every.iter().map(move |every| (count, every)))
+        {
+            if let Some((what, way_out)) = too_often(count, every) {
+                return Err(format!("{what}: {way_out}"));
+            }
+        }
         let found = Several::tried(&study.scenario, &self.count, &self.every, self.figure, asked);
         let mut text = format!("{}, by {}\n", study.title.bold(), asked.policy.name());
         let heading: String = self.count.iter().map(|count| format!("{:>19}", instances(*count))).collect();
@@ -46,7 +53,7 @@ impl Instances {
         }
         let alone = number::figure(self.figure, found.alone);
         let _ = writeln!(text, "\nOne instance, which sees everything, has {alone}.");
-        Answer { text, svg: self.picture(&found), code: ExitCode::SUCCESS }
+        Ok(Answer { text, svg: self.picture(&found), code: ExitCode::SUCCESS })
     }
 
     fn picture(&self, found: &Several) -> String {

@@ -213,6 +213,13 @@ fn instances_tells_the_figure_by_their_number_and_by_what_they_share() {
 }
 
 #[test]
+fn instances_that_would_hear_each_other_too_often_are_refused() {
+    let error =
+        asked(&["instances", POOL, "--count", "4,1000", "--every", "1s,20ms"]).err().unwrap_or_default();
+    assert!(error.contains("every 999ms or more seldom"), "{error}");
+}
+
+#[test]
 fn instances_refuses_numbers_and_times_that_make_no_sense() {
     let refusal = |more: &[&str]| {
         let error = question(&[&["instances", POOL], more].concat()).unwrap_err();

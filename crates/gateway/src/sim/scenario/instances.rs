@@ -15,8 +15,35 @@ const FEW: std::ops::RangeInclusive<usize> = 1..=999;
 /// The shortest interval: below it a run would be about exchanges alone.
 pub(crate) const INTERVAL_MIN: Duration = Duration::from_millis(1);
 
+/// Instances hear each other so often a second at most, all others each: beyond, a run is about exchanges alone.
+const HEARD_MAX: f64 = 1e6;
+
+/// Why so many instances cannot share their counts as often as this, and the way out.
+pub(crate) fn too_often(count: u32, every: Duration) -> Option<(String, String)> {
+    let pairs = f64::from(count) * f64::from(count - 1);
+    let heard = pairs / every.as_secs_f64();
+    (HEARD_MAX < heard).then(|| {
+        let seldom = Duration::from_millis((pairs / HEARD_MAX * 1e3).ceil() as u64);
+        let what = format!(
+            "{count} instances that share their counts every {every:?} hear each other {heard:.0} times a second: too often \
+             to simulate"
+        );
+        (what, format!("share them every {seldom:?} or more seldom, or take fewer instances"))
+    })
+}
+
 /// Reads a number of instances, or all that is said of them.
 pub(super) fn instances(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Option<Instances> {
+    let instances = all_said(reader, setting)?;
+    if let Some((what, way_out)) = instances.shared_every.and_then(|every| too_often(instances.count, every))
+    {
+        reader.mistake(&setting.path, what, &way_out);
+        return None;
+    }
+    Some(instances)
+}
+
+fn all_said(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Option<Instances> {
     match &setting.node.value {
         Value::Map(_) => {}
         Value::Number(_) => return Some(usual(count(reader, Some(setting))?)),

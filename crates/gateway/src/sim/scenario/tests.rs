@@ -126,6 +126,16 @@ fn instances_that_cannot_be_are_told() {
             "{count: 4, shared_every: 0.5ms}",
             "instances cannot share their counts as often as that / write `1ms` or more, or 0 for instances that share nothing",
         ),
+        (
+            "1000",
+            "1000 instances that share their counts every 50ms hear each other 19980000 times a second: too often to \
+             simulate / share them every 999ms or more seldom, or take fewer instances",
+        ),
+        (
+            "{count: 100, shared_every: 1ms}",
+            "100 instances that share their counts every 1ms hear each other 9900000 times a second: too often to \
+             simulate / share them every 10ms or more seldom, or take fewer instances",
+        ),
         ("{count: 4, half_on: 2, runs: 0.5}", "`half_on` and `runs` cannot both be / keep one of the two"),
         (
             "{count: 4, half_on: 4}",
