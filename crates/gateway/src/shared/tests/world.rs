@@ -157,12 +157,7 @@ impl World {
             for (_, id, turn) in self.late.extract_if(.., |(at, ..)| *at <= now) {
                 self.board.take(server_ms, id, &turn);
                 self.instances.iter_mut().filter(|one| one.id == id).for_each(|one| one.told = now);
-                // A rest that is noted late takes the right from whoever has it.
-                let rested = |of| {
-                    let of = name_of(of);
-                    turn.notes.iter().any(|(name, note)| *name == of && matches!(note, Note::Rests { .. }))
-                };
-                self.probes.iter_mut().filter(|probe| rested(probe.of)).for_each(|probe| probe.voids(now));
+                void_rested(&mut self.probes, &turn, now);
             }
         }
         for at in 0..self.instances.len() {
@@ -282,6 +277,7 @@ impl World {
             (now + TIMEOUT, None)
         } else {
             one.told = now;
+            void_rested(&mut self.probes, &turn, now);
             let mut reply = self.board.take(server_ms, one.id, &turn);
             if is(trouble.executed_twice) {
                 reply = self.board.take(server_ms, one.id, &turn);
@@ -403,6 +399,15 @@ impl Instance {
     pub(super) fn nudge(&mut self) {
         self.nudged = true;
     }
+}
+
+/// A rest that is noted later than it began takes the right from whoever was given it meanwhile.
+fn void_rested(probes: &mut [Probe], turn: &Turn, now: Duration) {
+    let rests = |of: usize| {
+        let mut notes = turn.notes.iter().filter(|(name, _)| *name == name_of(of));
+        notes.any(|(_, note)| matches!(note, Note::Rests { .. }))
+    };
+    probes.iter_mut().filter(|probe| rests(probe.of)).for_each(|probe| probe.voids(now));
 }
 
 pub(super) fn name_of(at: usize) -> DeploymentName {
