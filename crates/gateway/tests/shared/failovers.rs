@@ -8,7 +8,7 @@ use super::turn;
 use super::ways::{through_cluster, through_sentinels};
 
 /// How long what an instance told counts, in seconds: less than any failover here takes, so that each is worth a word.
-const LEASE: f64 = 0.5;
+const LEASE: f64 = 1.0;
 
 /// An election that fails is held again after twice the Sentinels' failover timeout of 2 s; a Cluster is quicker.
 const FAILOVER: Duration = Duration::from_secs(2 * 2 + 4);

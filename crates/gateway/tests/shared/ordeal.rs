@@ -12,10 +12,10 @@ use super::script::{Played, Upstream, answers, streams};
 use super::{INTERVAL, SLACK, entry, fleet, until};
 
 /// How long what an instance told counts, in seconds.
-const LEASE: f64 = 1.0;
+const LEASE: f64 = 2.1;
 
 /// How long Redis may take, in seconds. A request that waits for it in an outage takes as long.
-const TIMEOUT: f64 = 1.0;
+const TIMEOUT: f64 = 0.9;
 
 /// What Redis takes each way where it is slow and in time. Half of the requests take a tenth of it.
 pub(crate) const SLOW: Duration = Duration::from_millis(60);
@@ -34,7 +34,9 @@ pub(crate) fn settings() -> String {
 
 /// As [`settings`], with what they tell counting for so many seconds.
 pub(crate) fn settings_with_lease(lease: f64) -> String {
-    format!("lease: {lease}, response_timeout: {TIMEOUT}, connect_timeout: {TIMEOUT}")
+    // It must be less than half a lease.
+    let response_timeout = TIMEOUT.min(lease * 0.45);
+    format!("lease: {lease}, response_timeout: {response_timeout}, connect_timeout: {TIMEOUT}")
 }
 
 /// Two instances, each of which answers requests all the time.
