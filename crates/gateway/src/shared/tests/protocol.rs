@@ -127,6 +127,20 @@ fn a_deployment_comes_back_to_all_after_one_probe() {
     }
 }
 
+/// A quarter of the probes last 1 to 5 s: the world fails where another one is picked within 2 s of one that is out.
+#[test]
+fn however_long_a_probe_lasts_no_other_instance_joins_it_early() {
+    let mut by_right = 0;
+    for seed in 0..10 {
+        let mut world = calm(seed, 4);
+        world.trouble = Trouble { bad_answer: 150, ..Trouble::default() };
+        world.run(60 * SECOND);
+        by_right += world.checked;
+    }
+    eprintln!("{by_right} probes by right");
+    assert!(100 < by_right, "{by_right} probes by right");
+}
+
 #[test]
 fn the_right_to_probe_passes_on_when_its_holder_dies() {
     let mut world = calm(7, 2);
@@ -293,7 +307,12 @@ fn whatever_happens_the_view_is_exact_when_it_is_over() {
             }
         }
         let turns: u64 = world.instances.iter().map(|one| one.turns_in_all).sum();
-        eprintln!("seed {seed}: {} instances, {turns} turns in {:?}", world.instances.len(), world.now);
+        eprintln!(
+            "seed {seed}: {} instances, {turns} turns in {:?}, {} probes by right",
+            world.instances.len(),
+            world.now,
+            world.checked
+        );
     }
 }
 
