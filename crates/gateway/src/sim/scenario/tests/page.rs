@@ -91,7 +91,7 @@ fn with_section(section: &Section) -> (Value, &'static str) {
         "rate_limits" => (trouble("rate_limits", json!({})), "/deployments/0/troubles/0/rate_limits"),
         "slow" => (trouble("slow", json!({"speed": 0.5})), "/deployments/0/troubles/0/slow"),
         "router" => (usual(json!({})), "/router"),
-        "instances" => (with_instances(json!({"count": 1000})), "/instances"),
+        "instances" => (with_instances(json!({"count": 1000, "shared_every": 0})), "/instances"),
         "silences[]" => (
             with_instances(json!({"count": 4, "silences": [{"from": 1, "until": 2}]})),
             "/instances/silences/0",
