@@ -121,7 +121,7 @@ async fn a_burst_over_four_gateways_spreads_over_equal_deployments() {
          variance {shared:.2}; without sharing {of_alone:?}, {alone:.2}",
         GATEWAYS * PER_GATEWAY,
     );
-    assert!(of_shared.iter().all(|&spread| spread < GATEWAYS), "{of_shared:?}");
+    // The spread itself is printed and not judged: alone it is at most 4 as well, so that only the variance tells.
     assert!(shared < 0.75 * alone, "{shared} is no better than {alone}");
 }
 

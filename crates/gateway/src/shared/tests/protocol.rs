@@ -138,7 +138,7 @@ fn however_long_a_probe_lasts_no_other_instance_joins_it_early() {
         by_right += world.checked;
     }
     eprintln!("{by_right} probes by right");
-    assert!(100 < by_right, "{by_right} probes by right");
+    assert!(20 < by_right, "{by_right} probes by right");
 }
 
 #[test]

@@ -369,7 +369,8 @@ impl Instance {
     fn may_go_without(&self, of: usize, now: Duration) -> bool {
         let serves = |at: &usize| {
             let deployment = self.deployments[*at];
-            self.fleet.condition(deployment, self.local(now)).standing == Standing::Available
+            let standing = self.fleet.condition(deployment, self.local(now)).standing;
+            !matches!(standing, Standing::CoolingDown | Standing::Probing)
         };
         self.heard + ANSWER_PATIENCE <= now || !(0..DEPLOYMENTS).filter(|at| *at != of).any(|at| serves(&at))
     }
