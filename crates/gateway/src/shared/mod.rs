@@ -89,8 +89,11 @@ impl Sharing {
         place: String,
     ) -> Result<Self, NotShared> {
         let keys = Keys::new(&settings.namespace);
-        let store = Store::new(Target::new(settings, keys.version()))
-            .map_err(|error| NotShared::Settings(error.to_string()))?;
+        let a_store = || {
+            Store::new(Target::new(settings, keys.version()))
+                .map_err(|error| NotShared::Settings(error.to_string()))
+        };
+        let store = a_store()?;
         let me = InstanceId(u128::from(fastrand::u64(..)) << 64 | u128::from(fastrand::u64(..)));
         let status = Arc::new(Status::new(settings, name::written(me), place.clone()));
         let nudge = Arc::new(Nudge::new());
@@ -101,10 +104,8 @@ impl Sharing {
         let (clerk, strict) = match settings.mode {
             SharingMode::Counts => (None, None),
             SharingMode::Strict => {
-                let store = Store::new(Target::new(settings, keys.version()))
-                    .map_err(|error| NotShared::Settings(error.to_string()))?;
                 let (clerk, strict) = Clerk::new(
-                    (me, keys.clone(), store),
+                    (me, keys.clone(), a_store()?),
                     Arc::clone(&shared),
                     names.iter().copied(),
                     Arc::clone(&status),
