@@ -1,13 +1,21 @@
 //! A choice of one's own: who may be picked, for a rule that is not least busy.
 
+use std::mem;
+use std::sync::MutexGuard;
+
+use crate::fleet::{Books, DeploymentIndex};
 use crate::group::{Group, Pick, Refusal};
 use crate::lease::Lease;
+use crate::strategy::Terms;
+use crate::usage::Usage;
 
 /// A member that a pick may choose.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Candidate {
     /// Which of the group's members it is, as an index into [`Group::members`].
     pub member: usize,
+    /// Its deployment.
+    pub deployment: DeploymentIndex,
     /// Its level.
     pub order: i64,
     /// Requests in flight on it, through whatever group of this instance; [`Fleet::in_flight_total`](crate::Fleet::in_flight_total)
@@ -21,11 +29,22 @@ pub struct Candidate {
     /// What least busy goes by without other instances: `(in flight + 1) / weight`, or what is known of the capacities, with recent
     /// failures added in. Lower is better.
     pub load: f64,
+    /// Requests in flight on it, and those that failed a moment ago and still count.
+    pub busy: f64,
+    /// What its provider grants and asks.
+    pub terms: Terms,
+    /// What it was asked for in the last minute, through all instances as far as they told.
+    pub usage: Usage,
 }
 
-/// A candidate, and what its load was made of.
+/// A member that may be picked, and what its load was made of.
 pub(crate) struct Surveyed {
-    pub(crate) candidate: Candidate,
+    pub(crate) member: usize,
+    pub(crate) order: i64,
+    pub(crate) in_flight: u32,
+    /// Whether it is full, what the other instances told left out.
+    pub(crate) is_full: bool,
+    pub(crate) load: f64,
     /// Requests of this instance, with failed ones that still count.
     pub(crate) busy: f64,
     /// Its weight, or what its places do, as far as its answers are good.
@@ -35,16 +54,14 @@ pub(crate) struct Surveyed {
 }
 
 impl Surveyed {
-    /// The candidate for a pick that goes by what the other instances told.
-    pub(crate) fn as_told(&self) -> Candidate {
-        Candidate { is_full: self.candidate.is_full || self.seems_full, ..self.candidate }
-    }
-}
-
-impl Candidate {
     /// Who is picked first: the lowest level, and on it whoever has a free place.
     pub(crate) fn class(&self) -> (i64, bool) {
         (self.order, self.is_full)
+    }
+
+    /// The same for a pick that goes by what the other instances told.
+    pub(crate) fn class_as_told(&self) -> (i64, bool) {
+        (self.order, self.is_full || self.seems_full)
     }
 }
 
@@ -78,22 +95,56 @@ impl Group {
         pick: &Pick<'_>,
         choose: impl FnOnce(&[Candidate]) -> usize,
     ) -> Result<Lease, Refusal> {
-        let mut books = self.core.fleet.lock();
-        let mut candidates: Vec<Candidate> = Vec::with_capacity(self.members().len());
+        self.pick_among(self.core.fleet.lock(), pick, |_, candidates| choose(candidates))
+    }
+
+    /// Shows the candidates, lets one be chosen, and counts.
+    pub(crate) fn pick_among(
+        &self,
+        mut books: MutexGuard<'_, Books>,
+        pick: &Pick<'_>,
+        choose: impl FnOnce(&mut Books, &[Candidate]) -> usize,
+    ) -> Result<Lease, Refusal> {
+        let mut candidates = mem::take(&mut books.candidates);
+        candidates.clear();
+        let mut best = (i64::MAX, true);
         let unavailable = self.core.survey(&mut books, pick, &self.core.limits(), |surveyed| {
-            let candidate = surveyed.as_told();
-            let best = candidates.first().map_or(candidate.class(), Candidate::class);
-            if candidate.class() < best {
+            let class = surveyed.class_as_told();
+            if class < best {
+                best = class;
                 candidates.clear();
             }
-            if candidate.class() <= best {
-                candidates.push(candidate);
+            if class == best {
+                candidates.push(self.candidate(&surveyed));
             }
         });
         let chosen = match candidates.is_empty() {
-            true => unavailable.instead(pick)?,
-            false => candidates[choose(&candidates)].member,
+            true => unavailable.instead(pick),
+            false => {
+                for candidate in &mut candidates {
+                    candidate.usage = books.tally(candidate.deployment).usage(pick.now);
+                }
+                Ok(candidates[choose(&mut books, &candidates)].member)
+            }
         };
-        Ok(self.lease(books, chosen, pick))
+        books.candidates = candidates;
+        Ok(self.lease(books, chosen?, pick))
+    }
+
+    /// All but its usage, for which the books are asked once the survey is over.
+    fn candidate(&self, surveyed: &Surveyed) -> Candidate {
+        let member = &self.members()[surveyed.member];
+        Candidate {
+            member: surveyed.member,
+            deployment: member.deployment,
+            order: surveyed.order,
+            in_flight: surveyed.in_flight,
+            weight: member.weight.get(),
+            is_full: surveyed.class_as_told().1,
+            load: surveyed.load,
+            busy: surveyed.busy,
+            terms: *member.terms,
+            usage: Usage::default(),
+        }
     }
 }

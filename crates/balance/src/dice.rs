@@ -18,6 +18,12 @@ impl Dice {
         ((u64::from((self.next() >> 32) as u32) * u64::from(bound)) >> 32) as u32
     }
 
+    /// A place in a list of so many, at least one.
+    pub(crate) fn place(&mut self, places: usize) -> usize {
+        // Nobody lists 2^32; of more, the first ones would do.
+        self.below(u32::try_from(places).unwrap_or(u32::MAX)) as usize
+    }
+
     /// A number between 0 and 1.
     pub(crate) fn unit(&mut self) -> f64 {
         // 53 bits are what an f64 holds exactly.

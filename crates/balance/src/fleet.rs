@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::budget::RetryLedger;
+use crate::candidate::Candidate;
 use crate::group::{Group, GroupRules, Member};
 use crate::health::{Condition, Crew, Health};
 use crate::others::Sharing;
 use crate::quantile::Quantile;
+use crate::strategy::Choose;
 use crate::usage::Tally;
 
 /// The place of one physical deployment in its [`Fleet`].
@@ -47,6 +49,8 @@ pub(crate) struct Books {
     sharing: Option<Box<Sharing>>,
     /// Whether instances give each other the right to probe.
     probes_guarded: bool,
+    /// Room for the candidates of a pick, so that none allocates.
+    pub(crate) candidates: Vec<Candidate>,
 }
 
 /// What every pick looks at.
@@ -65,6 +69,16 @@ pub(crate) struct GroupBook {
     /// The time to a first byte that the group's hedge waits for.
     pub(crate) first_byte: Quantile,
     pub(crate) retries: RetryLedger,
+    /// The strategies that it is picked from by, but for least busy.
+    pub(crate) strategies: Vec<Box<dyn Choose>>,
+}
+
+impl GroupBook {
+    /// Returns its place.
+    pub(crate) fn add_strategy(&mut self, choose: Box<dyn Choose>) -> usize {
+        self.strategies.push(choose);
+        self.strategies.len() - 1
+    }
 }
 
 impl Fleet {
@@ -108,13 +122,16 @@ impl Fleet {
         books.expect_all(&members);
         let rules = rules.into();
         let index = books.groups.len();
-        books.groups.push(GroupBook {
+        let mut book = GroupBook {
             typical: Quantile::default(),
             first_byte: Quantile::default(),
             retries: RetryLedger::new(rules.retry_budget),
-        });
+            strategies: Vec::new(),
+        };
+        let strategy = rules.strategy.choose().map(|choose| book.add_strategy(choose));
+        books.groups.push(book);
         drop(books);
-        Group::new(Arc::clone(self), index, members, rules)
+        Group::new((Arc::clone(self), index), members, rules, strategy)
     }
 
     /// Requests in flight on a deployment: its live leases.

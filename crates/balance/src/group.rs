@@ -12,7 +12,9 @@ use crate::fleet::{Books, DeploymentIndex, Fleet};
 use crate::health::{HealthRules, Role};
 use crate::lease::Lease;
 use crate::load::{Capacity, Weight, load, load_by_speed};
+use crate::strategy::{Strategy, Terms};
 
+mod by_strategy;
 mod exactly;
 mod shared;
 mod survey;
@@ -37,13 +39,23 @@ pub struct Member {
     pub capacity: Option<Capacity>,
     /// The most requests in flight on the deployment, through whatever group; `None` where there is no bound.
     pub limit: Option<NonZeroU32>,
+    /// What its provider grants and asks, where a strategy goes by that.
+    pub terms: Arc<Terms>,
 }
 
 impl Member {
-    /// A member of the first level, by the usual rules, whose capacity is not known and which has no limit.
+    /// A member of the first level, by the usual rules, whose capacity and terms are not known and which has no limit.
     #[must_use]
     pub fn new(deployment: DeploymentIndex, weight: Weight) -> Self {
-        Self { deployment, weight, order: 0, rules: Arc::default(), capacity: None, limit: None }
+        Self {
+            deployment,
+            weight,
+            order: 0,
+            rules: Arc::default(),
+            capacity: None,
+            limit: None,
+            terms: Arc::default(),
+        }
     }
 
     fn is_at_limit(&self, in_flight: u32) -> bool {
@@ -64,6 +76,8 @@ pub enum TieBreak {
 /// The rules of a group as a whole.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct GroupRules {
+    /// How a pick chooses.
+    pub strategy: Strategy,
     /// What decides between members that are equally busy.
     pub tie_break: TieBreak,
     /// How many retries the group's requests may have together.
@@ -71,6 +85,12 @@ pub struct GroupRules {
     /// The share of first bytes, between 0 and 1, that come before a second attempt is worth while; `None`
     /// where nobody asks.
     pub hedge_quantile: Option<f64>,
+}
+
+impl From<Strategy> for GroupRules {
+    fn from(strategy: Strategy) -> Self {
+        Self { strategy, ..Self::default() }
+    }
 }
 
 impl From<TieBreak> for GroupRules {
@@ -94,6 +114,8 @@ pub struct Pick<'a> {
     pub above_order: Option<i64>,
     /// Whether a deployment that rests may be picked where none else is left: the one whose rest ends first.
     pub even_resting: bool,
+    /// Whether the answer will be a stream, for strategies that tell them apart.
+    pub stream: bool,
 }
 
 /// Why no deployment could be picked.
@@ -147,13 +169,21 @@ pub(crate) struct Core {
     /// Whether any member has a limit.
     is_limited: bool,
     pub(crate) rules: GroupRules,
+    /// The strategy's place in the group's book; `None` for least busy.
+    strategy: Option<usize>,
 }
 
 impl Group {
-    pub(crate) fn new(fleet: Arc<Fleet>, index: usize, members: Vec<Member>, rules: GroupRules) -> Self {
+    pub(crate) fn new(
+        (fleet, index): (Arc<Fleet>, usize),
+        members: Vec<Member>,
+        rules: GroupRules,
+        strategy: Option<usize>,
+    ) -> Self {
         let capacities = members.iter().map(|member| member.capacity).collect();
         let is_limited = members.iter().any(|member| member.limit.is_some());
-        let core = Core { fleet, index, members: members.into(), capacities, is_limited, rules };
+        let members = members.into();
+        let core = Core { fleet, index, members, capacities, is_limited, rules, strategy };
         Self { core: Arc::new(core) }
     }
 
@@ -165,7 +195,11 @@ impl Group {
     #[must_use]
     pub fn with_members(&self, members: Vec<Member>) -> Self {
         self.core.fleet.lock().expect_all(&members);
-        Self::new(Arc::clone(&self.core.fleet), self.core.index, members, self.core.rules)
+        self.with(members, self.core.rules, self.core.strategy)
+    }
+
+    pub(crate) fn with(&self, members: Vec<Member>, rules: GroupRules, strategy: Option<usize>) -> Self {
+        Self::new((Arc::clone(&self.core.fleet), self.core.index), members, rules, strategy)
     }
 
     /// The members, in the order they were given.
@@ -174,7 +208,8 @@ impl Group {
         &self.core.members
     }
 
-    /// Takes a lease on the least busy deployment: chooses and counts under one lock.
+    /// Takes a lease on the least busy deployment, or on whom the group's strategy chooses: chooses and counts under one
+    /// lock.
     ///
     /// Among the members that can be picked (untried, not resting, below their limit) of the lowest `order`, those with a free place
     /// go first, then the lowest `(in flight + 1) / weight`. N picks on equal idle deployments differ by at
@@ -188,11 +223,20 @@ impl Group {
     /// [`Fleet::see`]). There a limit binds each instance's own requests; a deployment that has reached it through all
     /// of them goes after those that have not, but the others' counts are too old to be refused for.
     ///
+    /// Another [`Strategy`] chooses among the same members, by this instance's counts.
+    ///
     /// # Errors
     ///
     /// [`Refusal`] when there is none.
+    ///
+    /// # Panics
+    ///
+    /// If a [`Choose`] of one's own returns a place that is not there.
     pub fn pick(&self, pick: &Pick<'_>) -> Result<Lease, Refusal> {
         let mut books = self.core.fleet.lock();
+        if let Some(strategy) = self.core.strategy {
+            return self.pick_by_strategy(books, pick, strategy);
+        }
         if books.others().is_some() {
             let chosen = self.core.least_busy_of_all(&mut books, pick, &self.core.limits())?;
             return Ok(self.lease(books, chosen, pick));
@@ -215,7 +259,7 @@ impl Group {
             false => books.health(deployment).picked(pick.now, pick.even_resting),
         };
         drop(books);
-        Lease::new(Arc::clone(&self.core), chosen, in_flight, (pick.now, pick.dice, role))
+        Lease::new(Arc::clone(&self.core), chosen, in_flight, pick, role)
     }
 
     /// Whether one more retry is within the group's budget; if so, it is taken.
@@ -345,8 +389,9 @@ impl Core {
         limits: &impl Fn(usize) -> Option<u32>,
     ) -> Result<usize, Refusal> {
         let mut best = self.best(pick);
-        let unavailable = self.survey(books, pick, limits, |Surveyed { candidate, .. }| {
-            best.see(candidate.member, candidate.order, candidate.is_full, candidate.load);
+        let unavailable = self.survey(books, pick, limits, |surveyed| {
+            let Surveyed { member, order, is_full, load, .. } = surveyed;
+            best.see(member, order, is_full, load);
         });
         best.chosen.map_or_else(|| unavailable.instead(pick), Ok)
     }

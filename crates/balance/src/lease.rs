@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fleet::DeploymentIndex;
-use crate::group::Core;
+use crate::group::{Core, Pick};
 use crate::health::{Report, Role};
 use crate::outcome::Outcome;
+use crate::strategy::Ended;
 
 /// The right to have one request in flight on a deployment.
 ///
@@ -22,6 +23,10 @@ pub struct Lease {
     started: Duration,
     dice: u64,
     role: Role,
+    /// Whether the answer is to be a stream.
+    stream: bool,
+    /// From the pick to the beginning of the answer.
+    first_byte: Option<Duration>,
     /// Whether the place was given back.
     over: bool,
 }
@@ -38,11 +43,13 @@ pub struct Ending {
     pub status: Option<u16>,
     /// Tokens that it took, its prompt's included; 0 where that is not known.
     pub tokens: u32,
+    /// Those of them that the answer wrote; 0 where that is not known.
+    pub output_tokens: u32,
 }
 
 impl From<Outcome> for Ending {
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, counts: true, status: None, tokens: 0 }
+        Self { outcome, counts: true, status: None, tokens: 0, output_tokens: 0 }
     }
 }
 
@@ -50,14 +57,19 @@ impl From<Outcome> for Ending {
 const TYPICAL: Duration = Duration::from_secs(1);
 
 impl Lease {
-    pub(crate) fn new(
-        core: Arc<Core>,
-        member: usize,
-        in_flight: u32,
-        (started, dice, role): (Duration, u64, Role),
-    ) -> Self {
-        let deployment = core.members[member].deployment;
-        Self { core, deployment, member, in_flight, started, dice, role, over: false }
+    pub(crate) fn new(core: Arc<Core>, member: usize, in_flight: u32, pick: &Pick<'_>, role: Role) -> Self {
+        Self {
+            deployment: core.members[member].deployment,
+            core,
+            member,
+            in_flight,
+            started: pick.now,
+            dice: pick.dice,
+            role,
+            stream: pick.stream,
+            first_byte: None,
+            over: false,
+        }
     }
 
     /// The deployment the request is counted on.
@@ -92,7 +104,8 @@ impl Lease {
 
     /// Notes that the answer has begun, and well: a probe need not wait for the last byte of a long stream.
     pub fn answered(&mut self, now: Duration) {
-        // Nearly always there is nothing to note, and the lock is left alone.
+        self.first_byte.get_or_insert(now.saturating_sub(self.started));
+        // Nearly always there is nothing more to note, and the lock is left alone.
         let is_plain = matches!(self.role, Role::Plain | Role::Proved);
         if is_plain && self.core.rules.hedge_quantile.is_none() {
             return;
@@ -133,6 +146,11 @@ impl Lease {
             group.typical.add(now.saturating_sub(self.started), 0.5);
             group.retries.success(now);
         }
+        let group = books.group(self.core.index);
+        if !group.strategies.is_empty() {
+            let ended = self.ended(&ending, now);
+            group.strategies.iter_mut().for_each(|strategy| strategy.ended(&ended));
+        }
         let typical = books.group(self.core.index).typical.get().unwrap_or(TYPICAL);
         let report = Report {
             outcome: ending.outcome,
@@ -156,6 +174,20 @@ impl Lease {
             books.set_calm(self.deployment, calm);
         }
         rested
+    }
+
+    /// The end as strategies are told it.
+    fn ended(&self, ending: &Ending, now: Duration) -> Ended {
+        Ended {
+            deployment: self.deployment,
+            outcome: ending.outcome,
+            counts: ending.counts,
+            stream: self.stream,
+            first_byte: self.first_byte,
+            duration: now.saturating_sub(self.started),
+            output_tokens: ending.output_tokens,
+            now,
+        }
     }
 }
 

@@ -23,6 +23,9 @@
 //! ([`Fleet::tell`], [`Fleet::news`]) is carried by the caller; a [`Roster`] puts together what was heard, and with it
 //! ([`Fleet::see`], [`Fleet::learn`]) a pick goes by the requests of all, and rests, probes and ramps are the same for all.
 //!
+//! Whoever wants another rule than least busy names a [`Strategy`] or brings a [`Choose`]: it chooses among the same
+//! candidates, and everything else stays as it is.
+//!
 //! This crate reads no clock, rolls no dice, does no I/O, never logs, never awaits and has no
 //! dependencies: what it needs to know comes in as arguments.
 //!
@@ -65,6 +68,7 @@ mod load;
 mod others;
 mod outcome;
 mod quantile;
+mod strategy;
 mod two_view;
 mod usage;
 mod walk;
@@ -82,6 +86,7 @@ pub use lease::{Ending, Lease};
 pub use load::{Capacity, Weight};
 pub use others::{InstanceId, Known, Learned, Roster, Seen, Told, View};
 pub use outcome::{Blame, Outcome, Phase, Remedy, Verdict};
+pub use strategy::{Asked, Choose, Ended, LowestLatency, PeakEwma, Strategy, Terms};
 pub use usage::{ToldUsage, Usage, UsedSecond};
 pub use walk::{
     Ask, Directions, FailedAttempt, FallbackFor, GiveUp, Limits, NoPick, Step, Walk, WhenAllCooling,

@@ -40,15 +40,16 @@ impl Group {
         let mut books = self.core.fleet.lock();
         let mut found = Vec::with_capacity(self.members().len());
         let unavailable = self.core.survey(&mut books, pick, &self.core.limits(), |surveyed| {
-            let Surveyed { candidate, busy, share, .. } = surveyed;
+            let class = surveyed.class();
+            let Surveyed { member, in_flight, busy, share, .. } = surveyed;
             let eligible = Eligible {
-                member: candidate.member,
+                member,
                 class: 0,
-                limit: self.members()[candidate.member].limit,
+                limit: self.members()[member].limit,
                 weight: share,
-                extra: busy - f64::from(candidate.in_flight),
+                extra: busy - f64::from(in_flight),
             };
-            found.push((candidate.class(), eligible));
+            found.push((class, eligible));
         });
         drop(books);
         if found.is_empty() {

@@ -21,14 +21,15 @@ impl Core {
         scratch.seen.clear();
         let mut best = (i64::MAX, true);
         let unavailable = self.survey(books, pick, limits, |surveyed| {
-            let (candidate, Surveyed { busy, share, .. }) = (surveyed.as_told(), surveyed);
-            if candidate.class() < best {
-                best = candidate.class();
+            let class = surveyed.class_as_told();
+            let Surveyed { member, busy, share, .. } = surveyed;
+            if class < best {
+                best = class;
                 scratch.members.clear();
                 scratch.seen.clear();
             }
-            if candidate.class() == best {
-                scratch.members.push(candidate.member);
+            if class == best {
+                scratch.members.push(member);
                 scratch.seen.push(Sight { own: busy, all: busy, weight: share, turn: 0.0 });
             }
         });

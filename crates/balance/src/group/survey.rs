@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Core, Pick, Unavailable};
-use crate::candidate::{Candidate, Surveyed};
+use crate::candidate::Surveyed;
 use crate::fleet::{Books, DeploymentIndex, Seat};
 use crate::health::{Availability, Peers};
 use crate::load::{load, load_by_speed};
@@ -42,9 +42,9 @@ impl Core {
                 let seems_full = limit.is_some_and(|limit| {
                     limit <= in_flight.saturating_add(books.others_in_flight(member.deployment))
                 });
-                let candidate =
-                    Candidate { member: index, order: member.order, in_flight, weight, is_full, load };
-                see(Surveyed { candidate, busy, share: factor * self.share(index), seems_full });
+                let share = factor * self.share(index);
+                let (member, order) = (index, member.order);
+                see(Surveyed { member, order, in_flight, is_full, load, busy, share, seems_full });
             };
             if calm {
                 let busy = in_flight.into();

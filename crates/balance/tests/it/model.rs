@@ -49,6 +49,7 @@ impl World {
                     order: seat.order,
                     rules: Arc::default(),
                     limit: None,
+                    terms: Arc::default(),
                     capacity: seat.capacity.map(|(places, speed)| {
                         Capacity::new(places, f64::from(speed)).expect("a plan's capacities are positive")
                     }),
