@@ -9,6 +9,7 @@
 mod duration;
 mod likeness;
 mod roots;
+mod strategy;
 mod wildcard;
 
 pub mod config;

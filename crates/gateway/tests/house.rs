@@ -14,9 +14,10 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("likeness", 1, &[]),
     ("roots", 1, &[]),
     ("wildcard", 1, &[]),
+    ("strategy", 1, &[]),
     ("provider", 1, &["likeness"]),
-    ("openai", 1, &[]),
-    ("config", 1, &["duration", "likeness", "wildcard", "provider"]),
+    ("openai", 1, &["strategy"]),
+    ("config", 1, &["duration", "likeness", "wildcard", "strategy", "provider"]),
     // What talks to others.
     ("shared", 2, &[]),
     ("simulated", 2, &[]),

@@ -4,6 +4,7 @@ mod engines;
 mod fallbacks;
 mod reliability;
 pub(super) mod shared_state;
+mod strategy;
 pub(super) mod wire;
 
 use std::time::Duration;
@@ -60,6 +61,7 @@ impl Config {
         self.check_aliases(&mut mistakes);
         check_timeouts(&self.router.timeouts, &Path::top("router_settings"), &mut mistakes);
         self.check_reliability(&mut mistakes);
+        self.check_strategies(&mut mistakes);
         check_general(&self.general, &mut mistakes);
         if let Some(shared) = &self.shared_state {
             shared_state::check(shared, &mut mistakes);
@@ -103,6 +105,7 @@ impl Config {
             }
         }
         self.warn_of_reliability(&mut warnings);
+        self.warn_of_strategies(&mut warnings);
         if let Some(key) = &self.general.master_key
             && !self.general.permit_weak_key
             && !key.expose().is_empty()
@@ -120,13 +123,17 @@ impl Config {
     /// Whether a request for `name` can be answered: an alias, a model group, a wildcard or a given id.
     #[must_use]
     pub fn leads_somewhere(&self, name: &str) -> bool {
-        self.aliases.contains_key(name) || self.is_served(name)
+        let routing = &self.router.routing_groups;
+        self.aliases.contains_key(name)
+            || routing.iter().any(|routing| routing.name == name)
+            || self.is_served(name)
     }
 
     /// All names that are written in the configuration and that a client may ask for.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let groups = self.deployments.iter().map(|deployment| deployment.model_name.as_str());
-        self.aliases.keys().map(String::as_str).chain(groups).filter(|name| !name.is_empty())
+        let routing = self.router.routing_groups.iter().map(|routing| routing.name.as_str());
+        self.aliases.keys().map(String::as_str).chain(groups).chain(routing).filter(|name| !name.is_empty())
     }
 
     fn is_served(&self, name: &str) -> bool {
@@ -160,14 +167,16 @@ impl Config {
             return mistake(format!("{quoted} is itself an alias"))
                 .way_out(format!("name the model group: {}", mask::quoted(&next.model)));
         }
+        self.lost_model(&alias_path(name).key("model"), model)
+    }
+
+    /// The mistake of a name that is to be a model group, and is none.
+    fn lost_model(&self, path: &Path, model: &str) -> Finding {
         let groups = self.deployments.iter().map(|deployment| deployment.model_name.as_str());
+        let mistake = Finding::mistake(path.clone(), format!("{} is not a model group", mask::quoted(model)));
         match nearest(model, groups) {
-            Some(near) => {
-                mistake(format!("{quoted} is not a model group")).way_out(format!("did you mean `{near}`?"))
-            }
-            None => {
-                mistake(format!("{quoted} is not a model group")).way_out("name a model_name of model_list")
-            }
+            Some(near) => mistake.way_out(format!("did you mean `{near}`?")),
+            None => mistake.way_out("name a model_name of model_list"),
         }
     }
 }
@@ -266,6 +275,7 @@ fn check_deployment(deployment: &Deployment, index: usize, mistakes: &mut Vec<Fi
     }
     wire::check(deployment, address.as_ref().ok(), &params, mistakes);
     check_timeouts(&deployment.timeouts, &params, mistakes);
+    strategy::check_prices(deployment, &params, mistakes);
     reliability::check_deployment(deployment, &entry, mistakes);
     match (&deployment.simulated, &address) {
         (Some(engine), Ok(address)) if address.provider.name == "simulated" => {

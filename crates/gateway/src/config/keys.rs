@@ -5,12 +5,14 @@ mod model;
 mod redis;
 mod reliability;
 mod sections;
+mod strategy;
 
 pub(super) use litellm::LITELLM_SETTINGS;
 pub(super) use model::{ENTRY, LITELLM_PARAMS, MODEL_INFO, NO_DEFAULT, REQUEST_PARAMS, SIMULATED};
 pub(super) use redis::{CACHE_TYPES, REDIS, REDIS_NODE, SHARED_STATE};
 pub(super) use reliability::{ALLOWED_FAILS_POLICY, DEFAULT_RETRIES, RETRY_POLICY};
-pub(super) use sections::{GENERAL_SETTINGS, ROUTER_SETTINGS, STRATEGIES, TOP};
+pub(super) use sections::{GENERAL_SETTINGS, ROUTER_SETTINGS, TOP};
+pub(super) use strategy::{ROUTING_GROUP, ROUTING_STRATEGY_ARGS, STRATEGIES_NOT_YET};
 
 use super::mask;
 use crate::likeness::{alike, nearest};
@@ -101,7 +103,7 @@ fn is_price(key: &str) -> bool {
 }
 
 /// All sections of a configuration.
-pub(super) const SECTIONS: [&Section; 13] = [
+pub(super) const SECTIONS: [&Section; 15] = [
     &LITELLM_PARAMS,
     &ENTRY,
     &ROUTER_SETTINGS,
@@ -115,6 +117,8 @@ pub(super) const SECTIONS: [&Section; 13] = [
     &SHARED_STATE,
     &REDIS,
     &REDIS_NODE,
+    &ROUTING_STRATEGY_ARGS,
+    &ROUTING_GROUP,
 ];
 
 /// The right name and, if it is not `section`'s, the section it belongs to.

@@ -44,6 +44,7 @@ mod reliability;
 mod secret;
 mod shared_state;
 mod source;
+mod strategy;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -53,12 +54,13 @@ pub(crate) use document::Document;
 pub use environment::Environment;
 pub use finding::{Finding, LoadError, Path, Place, Severity};
 pub(crate) use keys::{Dialect, Section};
-pub use leastbusy_balance::{ByClass, ErrorClass, TieBreak};
+pub use leastbusy_balance::{ByClass, ErrorClass, LowestLatency, PeakEwma, Strategy, TieBreak};
 pub use load::{Loaded, load, parse};
 pub(crate) use read::{Reader, Setting, Settings, simulated_router};
 pub use reliability::{Cooldown, DeploymentCooldown, Fallbacks, Hedge, Retries, RetryPolicy, WhenAllCooling};
 pub use secret::Secret;
 pub use shared_state::{BadUrl, Redis, RedisNode, RedisTls, SharedState, SharingMode, Topology};
+pub use strategy::RoutingGroup;
 pub(crate) use tree::Value;
 
 /// Everything the gateway needs to know before it starts.
@@ -114,6 +116,14 @@ pub struct Deployment {
     /// `max_parallel_requests`: the most requests in flight; at least 1, `None` sets no limit. Of several entries for one
     /// endpoint and model the lowest counts.
     pub max_parallel_requests: Option<u32>,
+    /// `rpm`: requests a minute that its provider takes, for strategies that go by it; `None` is no limit.
+    pub rpm: Option<u32>,
+    /// `tpm`: tokens a minute that its provider takes, for strategies that go by it; `None` is no limit.
+    pub tpm: Option<u32>,
+    /// `input_cost_per_token`, for [`Strategy::LowestCost`]; 0 or more, `None` is not known.
+    pub input_cost_per_token: Option<f64>,
+    /// `output_cost_per_token`, alike.
+    pub output_cost_per_token: Option<f64>,
     /// Time limits that differ from the router's.
     pub timeouts: Timeouts,
     /// `num_retries` (also `max_retries`) of a request whose attempt here failed; 0 to 1000, `None` takes the router's.
@@ -147,6 +157,10 @@ impl Deployment {
             weight: 1.0,
             order: 0,
             max_parallel_requests: None,
+            rpm: None,
+            tpm: None,
+            input_cost_per_token: None,
+            output_cost_per_token: None,
             timeouts: Timeouts::default(),
             num_retries: None,
             cooldown: DeploymentCooldown::default(),
@@ -190,6 +204,10 @@ impl Timeouts {
 /// `router_settings`: how a deployment is chosen, how long an attempt may take, and what happens when it fails.
 #[derive(Debug, Clone, Default)]
 pub struct RouterSettings {
+    /// `routing_strategy` with its `routing_strategy_args`: how a deployment is chosen; default least busy.
+    pub strategy: Strategy,
+    /// `routing_groups`: model groups with a strategy of their own; of several for one model the first counts.
+    pub routing_groups: Vec<RoutingGroup>,
     /// What decides between equally busy deployments.
     pub tie_break: TieBreak,
     /// Time limits for all deployments.

@@ -7,6 +7,7 @@ mod redis;
 mod reliability;
 mod router;
 mod shared_state;
+mod strategy;
 
 pub(crate) use router::simulated as simulated_router;
 

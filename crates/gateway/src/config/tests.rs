@@ -11,6 +11,7 @@ mod redis;
 mod reliability;
 mod secrets;
 mod shared_state;
+mod strategies;
 mod wire;
 
 use super::*;

@@ -85,6 +85,12 @@ pub enum BadRequest {
         /// The field.
         param: &'static str,
     },
+    /// No strategy has this name.
+    #[error("`{param}` must be the name of a routing strategy, such as `least-busy` or `simple-shuffle`.")]
+    NotAStrategy {
+        /// The field.
+        param: &'static str,
+    },
     /// A list of fallbacks holds something that is none.
     #[error(
         "`{param}` must be a list of model names, of objects like {{\"model\": \"MODEL\", ...}}, or of objects like \
@@ -151,6 +157,7 @@ impl BadRequest {
             | Self::NotSeconds { param }
             | Self::NotARest { param }
             | Self::NotRetries { param }
+            | Self::NotAStrategy { param }
             | Self::BadFallbacks { param }
             | Self::TooManyFallbacks { param } => param,
         }

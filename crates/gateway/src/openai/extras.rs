@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName};
+use leastbusy_balance::Strategy;
 
 use super::ApiError;
 use super::bad_request::BadRequest;
@@ -17,7 +18,7 @@ pub const MAX_TIMEOUT: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub const MAX_RETRIES: u32 = 100;
 
 /// What one request asks of the router, beside its model.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Extras {
     /// `timeout`: see [`Timeouts::timeout`](crate::config::Timeouts::timeout).
     pub timeout: Option<Duration>,
@@ -36,6 +37,8 @@ pub struct Extras {
     pub include_fallback_errors: bool,
     /// The failure that the first group has to pretend, so that fallbacks can be tried out.
     pub mock_failure: Option<MockFailure>,
+    /// `router_settings_override.routing_strategy`: how a deployment is chosen for this request.
+    pub strategy: Option<Strategy>,
     /// The request's own fallbacks, if it brings any.
     pub fallbacks: Option<Box<RequestFallbacks>>,
 }
@@ -212,6 +215,7 @@ impl ExtrasReader {
         let Some(overrides) = overrides else { return extras };
         extras.timeout = extras.timeout().or(overrides.timeout);
         extras.num_retries = extras.num_retries.or(overrides.num_retries);
+        extras.strategy = overrides.strategy;
         if let Some(theirs) = overrides.fallbacks {
             let ours = extras.fallbacks.get_or_insert_default();
             ours.general = ours.general.take().or(theirs.general);
@@ -254,6 +258,9 @@ fn overrides(given: Given<'_>) -> Result<Option<Box<Extras>>, BadRequest> {
         let member = |param| Given::member(value, param);
         match &*name {
             "timeout" => extras.timeout = member("router_settings_override.timeout").time_limit()?,
+            "routing_strategy" => {
+                extras.strategy = member("router_settings_override.routing_strategy").strategy()?;
+            }
             "num_retries" => extras.num_retries = member("router_settings_override.num_retries").retries()?,
             "fallbacks" => {
                 fallbacks(&mut extras, Extra::Fallbacks, member("router_settings_override.fallbacks"))?;

@@ -3,12 +3,14 @@
 use std::fmt;
 use std::time::Duration;
 
+use leastbusy_balance::Strategy;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::bad_request::BadRequest;
 use super::extras::{MAX_RETRIES, MAX_TIMEOUT, time_limit};
 use super::{Kind, fields};
+use crate::strategy;
 
 /// A value that stands for `param`, as JSON that has been scanned.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +59,20 @@ impl<'a> Given<'a> {
     pub(super) fn retries(self) -> Result<Option<u32>, BadRequest> {
         let Some(number) = self.number("a whole number")? else { return Ok(None) };
         retries(number).map(Some).ok_or(BadRequest::NotRetries { param: self.param })
+    }
+
+    /// The name of a strategy; `null` is none.
+    pub(super) fn strategy(self) -> Result<Option<Strategy>, BadRequest> {
+        let expected = "the name of a routing strategy";
+        match self.kind() {
+            Kind::Null => Ok(None),
+            Kind::String => {
+                let name: String =
+                    serde_json::from_slice(self.json).map_err(|_| self.wrong_type(expected))?;
+                strategy::named(&name).map(Some).ok_or(BadRequest::NotAStrategy { param: self.param })
+            }
+            _ => Err(self.wrong_type(expected)),
+        }
     }
 
     /// Yes or no; `null` is no.

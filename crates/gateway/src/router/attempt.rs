@@ -81,7 +81,7 @@ impl Attempt {
         table: &Arc<Table>,
         group: usize,
         (lease, started): (Lease, Instant),
-        Picked { number, reason, stream, excused }: Picked,
+        Picked { number, reason, stream, excused, strategy: _ }: Picked,
     ) -> Self {
         let attempt = Self {
             table: Arc::clone(table),
@@ -193,11 +193,10 @@ impl Attempt {
         self.watch.tokens(self.bytes)
     }
 
-    /// All tokens that it took, as far as is known.
-    fn tokens(&self) -> u32 {
+    /// The tokens that it took, as far as is known.
+    fn tokens(&self) -> Option<Tokens> {
         let (used, prompt_bytes) = self.takes;
-        let tokens = self.tokens_seen().and_then(|seen| Tokens::new(used, seen, prompt_bytes));
-        tokens.map_or(0, Tokens::total)
+        self.tokens_seen().and_then(|seen| Tokens::new(used, seen, prompt_bytes))
     }
 
     /// The last byte of the answer is here.
@@ -211,11 +210,13 @@ impl Attempt {
 
     fn tell(&mut self, outcome: Outcome, now: Instant) {
         let Some(lease) = self.lease.take() else { return };
+        let tokens = self.tokens();
         let ending = Ending {
             outcome,
             counts: !self.excused.covers(outcome),
             status: self.status,
-            tokens: self.tokens(),
+            tokens: tokens.map_or(0, Tokens::total),
+            output_tokens: tokens.map_or(0, Tokens::written),
         };
         let until = lease.end(ending, self.table.since_start(now));
         let rested = until.map(|until| until.saturating_sub(self.table.since_start(now)));

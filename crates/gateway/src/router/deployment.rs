@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use leastbusy_balance::{DeploymentIndex, HealthRules};
+use leastbusy_balance::{DeploymentIndex, HealthRules, Terms};
 
 use super::physical::Physical;
 use super::rules;
@@ -47,6 +47,7 @@ pub struct Deployment {
     /// `num_retries`, where it has its own.
     pub(super) num_retries: Option<u32>,
     pub(super) rules: Arc<HealthRules>,
+    pub(super) terms: Arc<Terms>,
     timeouts: Timeouts,
     origin: Arc<Origin>,
     pattern: Option<Pattern>,
@@ -101,6 +102,7 @@ impl Deployment {
             timeouts: merge(&entry.timeouts, &router.timeouts),
             num_retries: entry.num_retries,
             rules: rules::of_deployment(&router.cooldown, &entry.cooldown),
+            terms: rules::terms(entry),
             id,
             model_name: entry.model_name.clone(),
             provider: place.provider.name,

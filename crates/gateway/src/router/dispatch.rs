@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Response};
 use leastbusy_balance::{
-    Ask, FailedAttempt, GiveUp, Lease, Limits as WalkLimits, Outcome, Phase, Pick, Refusal, Step, Walk,
+    Ask, FailedAttempt, GiveUp, Lease, Limits as WalkLimits, Outcome, Phase, Pick, Refusal, Step, Strategy,
+    Walk,
 };
 
 use super::attempt::{Attempt, Excused};
@@ -120,7 +121,8 @@ impl Router {
     /// Takes a lease on the least busy of a route's deployments.
     pub(super) fn pick(&self, route: &Route<'_>, pick: Pick<'_>, picked: Picked) -> Result<Attempt, Refusal> {
         let now = Instant::now();
-        Ok(Attempt::begin(&self.table, route.group, (self.lease(route, pick, now)?, now), picked))
+        let lease = self.lease(route, pick, picked, now)?;
+        Ok(Attempt::begin(&self.table, route.group, (lease, now), picked))
     }
 
     /// The same, if there is budget for it.
@@ -131,7 +133,7 @@ impl Router {
         picked: Picked,
     ) -> Option<Attempt> {
         let now = Instant::now();
-        let lease = self.lease(route, pick, now).ok()?;
+        let lease = self.lease(route, pick, picked, now).ok()?;
         let group = &self.table.groups()[route.group].group;
         let is_allowed = group.may_retry(self.table.since_start(now));
         is_allowed.then(|| Attempt::begin(&self.table, route.group, (lease, now), picked))
@@ -163,9 +165,16 @@ impl Router {
         is_allowed.then(|| Attempt::begin(&self.table, route.group, lease, picked).with(reservation))
     }
 
-    fn lease(&self, route: &Route<'_>, pick: Pick<'_>, now: Instant) -> Result<Lease, Refusal> {
-        let pick = Pick { dice: fastrand::u64(..), now: self.table.since_start(now), ..pick };
-        self.table.pick(route, &pick)
+    fn lease(
+        &self,
+        route: &Route<'_>,
+        pick: Pick<'_>,
+        picked: Picked,
+        now: Instant,
+    ) -> Result<Lease, Refusal> {
+        let (dice, now) = (fastrand::u64(..), self.table.since_start(now));
+        let pick = Pick { dice, now, stream: picked.stream, ..pick };
+        self.table.pick(route, picked.strategy, &pick)
     }
 }
 
@@ -176,6 +185,8 @@ pub(super) struct Picked {
     pub(super) number: u32,
     pub(super) reason: AttemptReason,
     pub(super) stream: bool,
+    /// The strategy that the request asks for.
+    pub(super) strategy: Option<Strategy>,
     pub(super) excused: Excused,
 }
 
@@ -234,6 +245,7 @@ impl<'a> Journey<'a> {
             number: self.attempts + 1,
             reason,
             stream: self.call.stream,
+            strategy: self.call.extras.strategy,
             excused: Excused {
                 all: false,
                 timeouts: Default::default(),

@@ -34,7 +34,8 @@ impl Router {
         // It asks even one that rests, and leaves its health to real requests.
         let pick = Pick { even_resting: true, ..Pick::default() };
         let excused = Excused { all: true, ..Excused::default() };
-        let picked = Picked { number: 1, reason: AttemptReason::First, stream: false, excused };
+        let picked =
+            Picked { number: 1, reason: AttemptReason::First, stream: false, strategy: None, excused };
         let attempt = match self.pick(&Route::to(self.table().direct(deployment)), pick, picked) {
             Ok(attempt) => attempt,
             Err(refusal) => return Probe { healthy: false, seen: refusal.to_string() },

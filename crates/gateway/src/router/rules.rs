@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leastbusy_balance::{
-    GroupRules, HealthRules, Limits, RetryBudget, Tolerance, WhenAllCooling as AllCooling,
+    GroupRules, HealthRules, Limits, RetryBudget, Strategy, Terms, Tolerance, WhenAllCooling as AllCooling,
 };
 
 use crate::config::{self, Cooldown, DeploymentCooldown, RouterSettings, Timeouts, WhenAllCooling};
@@ -24,9 +24,21 @@ pub(crate) fn of_deployment(router: &Cooldown, own: &DeploymentCooldown) -> Arc<
     })
 }
 
-/// What holds for each group as a whole.
-pub(crate) fn of_groups(router: &RouterSettings) -> GroupRules {
+/// What a deployment's provider grants and asks.
+pub(crate) fn terms(entry: &config::Deployment) -> Arc<Terms> {
+    let prices = [entry.input_cost_per_token, entry.output_cost_per_token];
+    let is_known = prices.iter().any(Option::is_some);
+    Arc::new(Terms {
+        rpm: entry.rpm.map(u64::from),
+        tpm: entry.tpm.map(u64::from),
+        cost: is_known.then(|| prices.into_iter().flatten().sum()),
+    })
+}
+
+/// What holds for a group as a whole.
+pub(crate) fn of_groups(router: &RouterSettings, strategy: Strategy) -> GroupRules {
     GroupRules {
+        strategy,
         tie_break: router.tie_break,
         retry_budget: RetryBudget {
             share: router.retries.budget_percent / 100.0,

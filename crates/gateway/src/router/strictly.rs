@@ -23,7 +23,8 @@ impl Router {
         route: &Route<'_>,
         pick: Pick<'_>,
     ) -> Result<Taken, Refusal> {
-        let group = self.table().counting(route);
+        // A strategy other than least busy goes by counts of this instance, which are not what binds here.
+        let group = self.table().counting(route, None);
         let deadline = strict.deadline();
         let now = |pick| {
             let now = Instant::now();

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::mem::discriminant;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use leastbusy_balance::{
-    Condition, DeploymentIndex, Fleet, Group, Lease, Limits, Member, Outcome, Pick, Refusal, Standing, Usage,
-    Weight,
+    Condition, DeploymentIndex, Fleet, Group, Lease, Limits, Member, Outcome, Pick, Refusal, Standing,
+    Strategy, Usage, Weight,
 };
 
 use super::deployment::{Deployment, NotUsable, Place};
@@ -18,6 +19,7 @@ use super::rules;
 use crate::config::{self, Config, Fallbacks, Hedge, Retries};
 use crate::likeness;
 use crate::shared::{DeploymentName, Strict};
+use crate::strategy;
 use crate::upstream::Origin;
 use crate::wildcard::Pattern;
 
@@ -66,6 +68,8 @@ pub struct ModelGroup {
     pub name: String,
     pub(super) header: HeaderValue,
     pub(super) group: Group,
+    /// The same for requests that ask for another strategy; each is made when the first one does.
+    otherwise: Box<[(Strategy, OnceLock<Group>)]>,
     /// In the order of the group's members.
     deployments: Vec<Arc<Deployment>>,
 }
@@ -79,6 +83,17 @@ impl ModelGroup {
     #[must_use]
     pub fn deployment(&self, member: usize) -> &Deployment {
         &self.deployments[member]
+    }
+
+    /// The group for a request that asks for this strategy.
+    fn by(&self, strategy: Option<Strategy>) -> &Group {
+        let asked = strategy.and_then(|strategy| {
+            self.otherwise.iter().find(|(known, _)| discriminant(known) == discriminant(&strategy))
+        });
+        match asked {
+            Some((strategy, group)) => group.get_or_init(|| self.group.with_strategy(*strategy)),
+            None => &self.group,
+        }
     }
 
     /// Its deployments, in the order of the configuration.
@@ -162,39 +177,45 @@ impl Table {
         targets.iter().find_map(|target| self.route(target))
     }
 
-    /// Takes a lease on the least busy deployment that a route leads to.
+    /// Takes a lease on the least busy deployment that a route leads to, or on whom the group's strategy chooses, or the
+    /// one that the request asks for.
     ///
     /// # Errors
     ///
     /// [`Refusal`] when there is none.
-    pub(super) fn pick(&self, route: &Route<'_>, pick: &Pick<'_>) -> Result<Lease, Refusal> {
-        self.counting(route).pick(pick)
+    pub(super) fn pick(
+        &self,
+        route: &Route<'_>,
+        strategy: Option<Strategy>,
+        pick: &Pick<'_>,
+    ) -> Result<Lease, Refusal> {
+        self.counting(route, strategy).pick(pick)
     }
 
     /// The group of a route, whose members are what its requests count on.
-    pub(super) fn counting(&self, route: &Route<'_>) -> Cow<'_, Group> {
-        match self.counted_elsewhere(route) {
+    pub(super) fn counting(&self, route: &Route<'_>, strategy: Option<Strategy>) -> Cow<'_, Group> {
+        let group = self.groups[route.group].by(strategy);
+        match self.counted_elsewhere(route, group) {
             Some(group) => Cow::Owned(group),
-            None => Cow::Borrowed(&self.groups[route.group].group),
+            None => Cow::Borrowed(group),
         }
     }
 
     // A wildcard may lead to a physical deployment that another entry names outright. A request that gets
     // there through the wildcard counts there, not among the wildcard's other models.
-    fn counted_elsewhere(&self, route: &Route<'_>) -> Option<Group> {
+    fn counted_elsewhere(&self, route: &Route<'_>, group: &Group) -> Option<Group> {
         if route.captures.is_empty() {
             return None;
         }
-        let group = &self.groups[route.group];
-        let mut members = group.group.members().to_vec();
-        for (member, deployment) in members.iter_mut().zip(group.deployments()) {
+        let mut members = group.members().to_vec();
+        for (member, deployment) in members.iter_mut().zip(self.groups[route.group].deployments()) {
             let model = deployment.model_for(&route.captures);
             if let Some(counted_as) = self.counts.named(&deployment.physical, &model) {
                 member.deployment = counted_as;
                 member.limit = self.counts.limit_of(counted_as);
             }
         }
-        (members != group.group.members()).then(|| group.group.with_members(members))
+        (members != group.members()).then(|| group.with_members(members))
     }
 
     /// Names that a client may have meant: the one most like `model`, if any is like it.
@@ -366,6 +387,7 @@ impl<'a> Builder<'a> {
 
     fn build(mut self) -> Result<Table, NotUsable> {
         self.add_groups()?;
+        self.add_routing_groups()?;
         let direct = self.add_ids()?;
         let aliases = self.add_aliases();
         let router = &self.config.router;
@@ -406,7 +428,8 @@ impl<'a> Builder<'a> {
         for &name in &names {
             let entries: Vec<usize> =
                 (0..self.entries.len()).filter(|&at| self.entries[at].config.model_name == name).collect();
-            let group = self.add_group(name, &entries)?;
+            let strategy = self.config.router.strategy_of(name);
+            let group = self.add_group(name, &entries, strategy)?;
             self.listed.push(name.to_owned());
             match Pattern::parse(name) {
                 None => {
@@ -418,12 +441,34 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// Gives each routing group the deployments of all its models, under its own name.
+    fn add_routing_groups(&mut self) -> Result<(), NotUsable> {
+        for routing in &self.config.router.routing_groups {
+            // Behind a wildcard the group's name does not say which model to ask for.
+            let is_in = |entry: &Entry<'_>| {
+                routing.models.contains(&entry.config.model_name) && !entry.deployment.model.contains('*')
+            };
+            let entries: Vec<usize> =
+                (0..self.entries.len()).filter(|&at| is_in(&self.entries[at])).collect();
+            if entries.is_empty() {
+                continue;
+            }
+            let group = self.add_group(&routing.name, &entries, routing.strategy)?;
+            self.names.insert(routing.name.clone(), group);
+            if !self.listed.contains(&routing.name) {
+                self.listed.push(routing.name.clone());
+            }
+        }
+        Ok(())
+    }
+
     /// Gives each deployment a group of its own, which its id leads to.
     fn add_ids(&mut self) -> Result<Vec<usize>, NotUsable> {
         let mut direct = Vec::with_capacity(self.entries.len());
         for at in 0..self.entries.len() {
             let deployment = Arc::clone(&self.entries[at].deployment);
-            let group = self.add_group(&deployment.model_name, &[at])?;
+            // There is nothing to choose.
+            let group = self.add_group(&deployment.model_name, &[at], Strategy::LeastBusy)?;
             // Behind a wildcard an id alone does not say which model to ask for.
             if !deployment.model.contains('*') {
                 self.names.entry(deployment.id.clone()).or_insert(group);
@@ -449,7 +494,7 @@ impl<'a> Builder<'a> {
         through_wildcards
     }
 
-    fn add_group(&mut self, name: &str, entries: &[usize]) -> Result<usize, NotUsable> {
+    fn add_group(&mut self, name: &str, entries: &[usize], strategy: Strategy) -> Result<usize, NotUsable> {
         let deployments: Vec<_> =
             entries.iter().map(|&at| Arc::clone(&self.entries[at].deployment)).collect();
         let members = deployments
@@ -461,14 +506,24 @@ impl<'a> Builder<'a> {
                     order: deployment.order,
                     limit: self.counts.limit_of(deployment.counted_as),
                     rules: Arc::clone(&deployment.rules),
+                    terms: Arc::clone(&deployment.terms),
                     ..Member::new(deployment.counted_as, weight)
                 })
             })
             .collect::<Result<_, NotUsable>>()?;
         let header = HeaderValue::from_str(name)
             .map_err(|_| NotUsable(format!("model_name `{name}` cannot stand in a header")))?;
-        let group = self.fleet.group(members, rules::of_groups(&self.config.router));
-        self.groups.push(ModelGroup { name: name.to_owned(), header, group, deployments });
+        let router = &self.config.router;
+        let group = self.fleet.group(members, rules::of_groups(router, strategy));
+        let others = strategy::all()
+            .map(|(_, other)| router.as_configured(other))
+            .into_iter()
+            .filter(|other| discriminant(other) != discriminant(&strategy));
+        let otherwise = match entries {
+            [_] => Box::default(),
+            _ => others.map(|other| (other, OnceLock::new())).collect(),
+        };
+        self.groups.push(ModelGroup { name: name.to_owned(), header, group, otherwise, deployments });
         Ok(self.groups.len() - 1)
     }
 }

@@ -56,6 +56,12 @@ impl Tokens {
         let total = self.prompt.saturating_add(self.output.unwrap_or(0));
         u32::try_from(total).unwrap_or(u32::MAX)
     }
+
+    /// Those that were written; 0 where nothing is known of them.
+    #[must_use]
+    pub fn written(self) -> u32 {
+        u32::try_from(self.output.unwrap_or(0)).unwrap_or(u32::MAX)
+    }
 }
 
 #[cfg(test)]

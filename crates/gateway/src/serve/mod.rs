@@ -34,7 +34,7 @@ use tokio::sync::{Semaphore, watch};
 use self::engines::Engines;
 pub use self::signals::until_stopped;
 use self::worker::Worker;
-use crate::config::{Config, Finding, Runtime};
+use crate::config::{Config, Finding, Runtime, Strategy};
 use crate::front::Door;
 use crate::router::{NotUsable, Observer, Router, Table};
 use crate::shared::{NotShared, Sharing};
@@ -155,7 +155,8 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
     let mut table = Table::new(config, engines.base_urls())?;
     let sharing = sharing::start(config.shared_state.as_ref(), &mut table, address)?;
     let status = sharing.as_ref().map(|sharing| Arc::clone(sharing.status()));
-    if sharing.is_some() || options.access_log.is_some() {
+    let strategies_count_tokens = config.router.strategies().any(Strategy::counts_tokens);
+    if sharing.is_some() || options.access_log.is_some() || strategies_count_tokens {
         table.count_tokens();
     }
     let metrics = Arc::new(Metrics::new(&table, status.clone()));

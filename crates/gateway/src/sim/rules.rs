@@ -1,5 +1,6 @@
 //! The rules of a run, from the settings of a router.
 
+use leastbusy_balance::Strategy;
 use leastbusy_sim::Rules;
 
 use crate::config::{DeploymentCooldown, RouterSettings};
@@ -16,7 +17,7 @@ pub(super) fn of_router(router: &RouterSettings, own: &DeploymentCooldown, strea
     };
     Rules {
         health: (*rules::of_deployment(&router.cooldown, own)).clone(),
-        group: rules::of_groups(router),
+        group: rules::of_groups(router, Strategy::LeastBusy),
         retries: router.retries.num_retries,
         walk: rules::of_walks(router),
         request_timeout: limits.total,

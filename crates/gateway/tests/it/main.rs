@@ -38,6 +38,7 @@ mod retries;
 mod shared_counts;
 mod soak;
 mod stopping;
+mod strategies;
 mod streams;
 mod strict;
 mod timeouts;

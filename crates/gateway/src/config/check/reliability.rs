@@ -7,9 +7,9 @@ use super::{DURATION_MAX, out_of_range};
 use crate::config::finding::{Finding, Path};
 use crate::config::{Config, Cooldown, Deployment, ErrorClass, Fallbacks, Hedge, Retries, RetryPolicy};
 
-const HOUR: Duration = Duration::from_secs(3600);
+pub(super) const HOUR: Duration = Duration::from_secs(3600);
 /// Timers have whole milliseconds; a shorter time is none.
-const INSTANT: Duration = Duration::from_millis(1);
+pub(super) const INSTANT: Duration = Duration::from_millis(1);
 
 impl Config {
     pub(super) fn check_reliability(&self, mistakes: &mut Vec<Finding>) {
@@ -114,7 +114,12 @@ fn check_hedge(hedge: Hedge, section: &Path, mistakes: &mut Vec<Finding>) {
     }
 }
 
-fn check_time(path: Path, time: Duration, range: RangeInclusive<Duration>, mistakes: &mut Vec<Finding>) {
+pub(super) fn check_time(
+    path: Path,
+    time: Duration,
+    range: RangeInclusive<Duration>,
+    mistakes: &mut Vec<Finding>,
+) {
     if range.contains(&time) {
         return;
     }

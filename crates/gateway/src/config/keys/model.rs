@@ -4,8 +4,8 @@ use super::Section;
 
 pub(in crate::config) static ENTRY: Section = Section {
     name: "model_list[]",
-    served: &["model_name", "litellm_params", "model_info"],
-    not_yet: &["rpm", "tpm"],
+    served: &["model_name", "litellm_params", "model_info", "rpm", "tpm"],
+    not_yet: &[],
     without_meaning: &[],
 };
 
@@ -31,6 +31,10 @@ pub(in crate::config) static LITELLM_PARAMS: Section = Section {
         "max_retries",
         "cooldown_time",
         "max_parallel_requests",
+        "rpm",
+        "tpm",
+        "input_cost_per_token",
+        "output_cost_per_token",
         "extra_headers",
         "extra_body",
         "simulated",
@@ -39,8 +43,6 @@ pub(in crate::config) static LITELLM_PARAMS: Section = Section {
         "base_url",
         "default_headers",
         "headers",
-        "rpm",
-        "tpm",
         "itpm",
         "otpm",
         "rpd",
@@ -146,8 +148,6 @@ pub(in crate::config) static LITELLM_PARAMS: Section = Section {
         "bos_token",
         "eos_token",
         "supports_system_message",
-        "input_cost_per_token",
-        "output_cost_per_token",
     ],
     without_meaning: &[
         ("drop_params", "bodies are passed on as they come, so there is nothing to drop"),

@@ -39,23 +39,12 @@ pub(in crate::config) static TOP: Section = Section {
     without_meaning: &[],
 };
 
-/// LiteLLM's routing strategies; any but the first is warned about and least-busy serves.
-pub(in crate::config) static STRATEGIES: &[&str] = &[
-    "least-busy",
-    "simple-shuffle",
-    "latency-based-routing",
-    "usage-based-routing",
-    "usage-based-routing-v2",
-    "cost-based-routing",
-    "provider-budget-routing",
-    "priority",
-    "lar1",
-];
-
 pub(in crate::config) static ROUTER_SETTINGS: Section = Section {
     name: "router_settings",
     served: &[
         "routing_strategy",
+        "routing_strategy_args",
+        "routing_groups",
         "model_group_alias",
         "tie_break",
         "timeout",
@@ -101,8 +90,6 @@ pub(in crate::config) static ROUTER_SETTINGS: Section = Section {
         "enable_weighted_failover",
         "enable_mid_stream_fallback_continuation",
         "fallback_on_unsupported_params",
-        "routing_strategy_args",
-        "routing_groups",
         "weights",
         "enable_pre_call_checks",
         "optional_pre_call_checks",

@@ -42,6 +42,9 @@ fn one(reader: &mut Reader<'_>, entry: &Setting<'_>, environment: &Environment) 
             "add `litellm_params: {model: PROVIDER/MODEL, api_base: URL}`",
         ),
     }
+    let per_minute = |reader: &mut Reader<'_>, key| reader.up_to(settings.get(key), u32::MAX);
+    deployment.rpm = deployment.rpm.or(per_minute(reader, "rpm"));
+    deployment.tpm = deployment.tpm.or(per_minute(reader, "tpm"));
     if let Some(info) = settings.get("model_info") {
         read_info(reader, info, &mut deployment);
     }
@@ -93,6 +96,10 @@ fn read_params(
         deployment.order = order;
     }
     deployment.max_parallel_requests = reader.up_to(settings.get("max_parallel_requests"), u32::MAX);
+    deployment.rpm = reader.up_to(settings.get("rpm"), u32::MAX);
+    deployment.tpm = reader.up_to(settings.get("tpm"), u32::MAX);
+    deployment.input_cost_per_token = reader.number(settings.get("input_cost_per_token"), "a number");
+    deployment.output_cost_per_token = reader.number(settings.get("output_cost_per_token"), "a number");
     deployment.timeouts = read_timeouts(reader, &settings);
     let num_retries = reader.up_to(settings.get("num_retries"), Retries::MOST);
     let max_retries = reader.up_to(settings.get("max_retries"), Retries::MOST);

@@ -7,14 +7,9 @@ use crate::config::mask;
 use crate::config::tree::Value;
 use crate::config::{Config, Fallbacks};
 
-/// Reads all lists. A name that leads nowhere is a mistake, and so left out; `groups` are the names of routing groups.
-pub(super) fn read(
-    reader: &mut Reader<'_>,
-    both: &Both<'_>,
-    config: &Config,
-    groups: &[String],
-) -> Fallbacks {
-    let known = Known { config, groups };
+/// Reads all lists. A name that leads nowhere is a mistake, and so left out.
+pub(super) fn read(reader: &mut Reader<'_>, both: &Both<'_>, config: &Config) -> Fallbacks {
+    let known = Known { config };
     let mut read = |key| {
         let list = |reader: &mut Reader<'_>, setting: Option<&Setting<'_>>| {
             known.list(reader, key, setting?).filter(|list| !list.is_empty())
@@ -50,7 +45,6 @@ pub(super) fn read(
 /// What names may lead to.
 struct Known<'c> {
     config: &'c Config,
-    groups: &'c [String],
 }
 
 impl Known<'_> {
@@ -89,7 +83,8 @@ impl Known<'_> {
             let to = Setting { node: &entry.value, path: item.path.key(&entry.key) };
             let lost = self.config.lost_source(&to.path, &entry.key);
             let targets = self.targets(reader, &to, Some(&entry.key));
-            if self.is_lost(reader, &to, &entry.key, lost) {
+            if let Some(lost) = lost {
+                reader.findings.push(lost);
                 continue;
             }
             reader.findings.extend(self.config.doubtful_source(&to.path, &entry.key));
@@ -127,7 +122,8 @@ impl Known<'_> {
             }
             let Some(name) = reader.text(Some(&target)) else { continue };
             let lost = self.config.lost_target(&target.path, &name);
-            if self.is_lost(reader, &target, &name, lost) {
+            if let Some(lost) = lost {
+                reader.findings.push(lost);
                 continue;
             }
             if of.is_some_and(|of| self.config.group_of(of) == self.config.group_of(&name)) {
@@ -137,26 +133,5 @@ impl Known<'_> {
             targets.push(name);
         }
         targets
-    }
-
-    /// Says that a name cannot be used, if that is so.
-    fn is_lost(
-        &self,
-        reader: &mut Reader<'_>,
-        setting: &Setting<'_>,
-        name: &str,
-        lost: Option<Finding>,
-    ) -> bool {
-        if !self.config.leads_somewhere(name) && self.groups.iter().any(|group| group == name) {
-            reader.warning(
-                &setting.path,
-                format!("{} is a routing group, which leastbusy does not serve yet", mask::quoted(name)),
-                "name the model groups in it instead",
-            );
-            return true;
-        }
-        let is_lost = lost.is_some();
-        reader.findings.extend(lost);
-        is_lost
     }
 }

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use super::router::Both;
 use super::{Reader, Setting, Settings};
 use crate::config::keys::{self, Section};
-use crate::config::mask;
 use crate::config::{
     ByClass, Cooldown, DeploymentCooldown, ErrorClass, Hedge, Retries, RetryPolicy, WhenAllCooling,
 };
 
-/// Reads all about retries; `groups` are the names of routing groups.
-pub(super) fn retries(reader: &mut Reader<'_>, both: &Both<'_>, groups: &[String]) -> Retries {
+/// Reads all about retries.
+pub(super) fn retries(reader: &mut Reader<'_>, both: &Both<'_>) -> Retries {
     let mut retries = Retries::default();
     let most = |reader: &mut Reader<'_>, setting: Option<&Setting<'_>>| reader.up_to(setting, Retries::MOST);
     if let Some(count) = both.either(reader, "num_retries", most) {
@@ -28,7 +27,7 @@ pub(super) fn retries(reader: &mut Reader<'_>, both: &Both<'_>, groups: &[String
         retries.policy = retry_policy(reader, policy);
     }
     if let Some(policies) = settings.get("model_group_retry_policy") {
-        retries.group_policies = group_policies(reader, policies, groups);
+        retries.group_policies = group_policies(reader, policies);
     }
     if let Some(percent) = reader.number(settings.get("retry_budget_percent"), "a number") {
         retries.budget_percent = percent;
@@ -47,23 +46,11 @@ fn retry_policy(reader: &mut Reader<'_>, setting: &Setting<'_>) -> RetryPolicy {
     }
 }
 
-fn group_policies(
-    reader: &mut Reader<'_>,
-    setting: &Setting<'_>,
-    groups: &[String],
-) -> BTreeMap<String, RetryPolicy> {
+fn group_policies(reader: &mut Reader<'_>, setting: &Setting<'_>) -> BTreeMap<String, RetryPolicy> {
     let mut policies = BTreeMap::new();
     for entry in reader.entries(setting.node, &setting.path) {
         let path = setting.path.key(&entry.key);
-        let policy = retry_policy(reader, &Setting { node: &entry.value, path: path.clone() });
-        if groups.contains(&entry.key) {
-            let what = format!(
-                "{} is a routing group, which leastbusy does not serve yet",
-                mask::quoted(&entry.key)
-            );
-            reader.warning(&path, what, "name the model groups in it instead");
-            continue;
-        }
+        let policy = retry_policy(reader, &Setting { node: &entry.value, path });
         policies.insert(entry.key.clone(), policy);
     }
     policies

@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use leastbusy_balance::TieBreak;
 
 use super::deployment::read_timeouts;
-use super::{Reader, Setting, Settings, fallbacks, reliability};
+use super::{Reader, Setting, Settings, fallbacks, reliability, strategy};
 use crate::config::finding::Finding;
 use crate::config::keys;
 use crate::config::mask;
 use crate::config::tree::Value;
 use crate::config::{Alias, Config, RouterSettings};
-use crate::likeness::nearest;
 
 pub(super) fn read(
     reader: &mut Reader<'_>,
@@ -28,7 +27,9 @@ pub(super) fn read(
         if let Some(tie_break) = tie_break(reader, settings) {
             config.router.tie_break = tie_break;
         }
-        strategy(reader, settings);
+        config.router.strategy = strategy::read(reader, settings).unwrap_or_default();
+        let groups = settings.get("routing_groups");
+        config.router.routing_groups = strategy::groups(reader, groups, config.router.strategy);
         config.aliases = aliases(reader, settings.get("model_group_alias"));
         config.router.hedge = reliability::hedge(reader, settings);
     }
@@ -39,11 +40,10 @@ pub(super) fn read(
         config.router.timeouts.timeout = Some(timeout);
         config.router.timeouts.stream_timeout.get_or_insert(timeout);
     }
-    let groups = groups_of(reader, &both);
     config.router.cooldown = reliability::cooldown(reader, &both);
-    config.router.retries = reliability::retries(reader, &both, &groups);
+    config.router.retries = reliability::retries(reader, &both);
     if !incomplete {
-        config.router.fallbacks = fallbacks::read(reader, &both, config, &groups);
+        config.router.fallbacks = fallbacks::read(reader, &both, config);
     }
 }
 
@@ -53,7 +53,7 @@ pub(crate) fn simulated(reader: &mut Reader<'_>, settings: &Settings<'_>) -> Rou
     RouterSettings {
         tie_break: tie_break(reader, settings).unwrap_or_default(),
         timeouts: read_timeouts(reader, settings),
-        retries: reliability::retries(reader, &both, &[]),
+        retries: reliability::retries(reader, &both),
         cooldown: reliability::cooldown(reader, &both),
         ..RouterSettings::default()
     }
@@ -97,30 +97,6 @@ impl<'s> Both<'s> {
     }
 }
 
-fn strategy(reader: &mut Reader<'_>, settings: &Settings<'_>) {
-    let Some(setting) = settings.get("routing_strategy") else { return };
-    let Some(name) = reader.text(Some(setting)) else { return };
-    match name.as_str() {
-        "least-busy" => {}
-        name if keys::STRATEGIES.contains(&name) => reader.warning(
-            &setting.path,
-            format!("routing_strategy `{name}` is known to LiteLLM; least-busy serves meanwhile"),
-            "write `routing_strategy: least-busy` to say so",
-        ),
-        name => {
-            let way_out = match nearest(name, keys::STRATEGIES.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => "write `routing_strategy: least-busy`".into(),
-            };
-            reader.mistake(
-                &setting.path,
-                format!("{} is not a routing strategy", mask::quoted(name)),
-                way_out,
-            );
-        }
-    }
-}
-
 fn aliases(reader: &mut Reader<'_>, setting: Option<&Setting<'_>>) -> BTreeMap<String, Alias> {
     let mut aliases = BTreeMap::new();
     let Some(setting) = setting else { return aliases };
@@ -156,19 +132,4 @@ fn aliases(reader: &mut Reader<'_>, setting: Option<&Setting<'_>>) -> BTreeMap<S
         aliases.insert(entry.key.clone(), alias);
     }
     aliases
-}
-
-/// Names of `routing_groups`: not served yet, but LiteLLM lets requests and fallbacks name them.
-fn groups_of(reader: &mut Reader<'_>, both: &Both<'_>) -> Vec<String> {
-    let Some(setting) = both.router.and_then(|settings| settings.get("routing_groups")) else {
-        return Vec::new();
-    };
-    let items = reader.items(setting);
-    items
-        .iter()
-        .filter_map(|item| match &item.node.get("group_name")?.value {
-            Value::Text(name) => Some(name.clone()),
-            _ => None,
-        })
-        .collect()
 }

@@ -133,7 +133,10 @@ router_settings:
     let loaded = read(text);
     assert_eq!(loaded.config.deployments[1].weight, 3.0);
     assert_eq!(loaded.config.router.retries.group_policies["embed"].default, Some(5));
-    assert_eq!(loaded.warnings.len(), 5, "{:#?}", brief(&loaded.warnings));
+    let router = &loaded.config.router;
+    let strategies = ["assist", "any-assist", "embed"].map(|name| router.strategy_of(name));
+    assert_eq!(strategies, [Strategy::LeastBusy, Strategy::LeastBusy, Strategy::Shuffle]);
+    assert_eq!(loaded.warnings.len(), 2, "{:#?}", brief(&loaded.warnings));
 }
 
 #[test]

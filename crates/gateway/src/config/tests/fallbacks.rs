@@ -68,16 +68,14 @@ fn a_fallback_without_effect_is_a_warning() {
 }
 
 #[test]
-fn a_routing_group_in_fallbacks_is_left_out_with_a_warning() {
+fn a_routing_group_may_fall_back_and_be_fallen_back_to() {
     let text = with_router(
-        "routing_groups: [{group_name: any, models: [chat]}], fallbacks: [{chat: [any, small]}, {any: [small]}], model_group_retry_policy: {any: {DefaultRetries: 1}}",
+        "routing_groups: [{group_name: any, models: [chat]}], fallbacks: [{small: [any]}, {any: [small]}], model_group_retry_policy: {any: {DefaultRetries: 1}}",
     );
     let Loaded { config, warnings, .. } = read(&text);
-    assert_eq!(config.router.fallbacks.general, list(&[("chat", &["small"])]));
-    assert_eq!(config.router.retries.group_policies.len(), 0);
-    let said =
-        "`any` is a routing group, which leastbusy does not serve yet / name the model groups in it instead";
-    assert_eq!(brief(&warnings).iter().filter(|warning| warning.ends_with(said)).count(), 3);
+    assert_eq!(config.router.fallbacks.general, list(&[("small", &["any"]), ("any", &["small"])]));
+    assert_eq!(config.router.retries.group_policies["any"].default, Some(1));
+    assert_eq!(brief(&warnings), Vec::<String>::new());
 }
 
 #[test]

@@ -92,9 +92,11 @@ fn wrong_types_are_refused_by_name() {
 #[test]
 fn an_override_of_the_settings_counts_where_the_request_says_nothing() {
     let settings = r#""router_settings_override":{"timeout":9,"num_retries":1,"fallbacks":["o"],
-        "context_window_fallbacks":["o"],"content_policy_fallbacks":["o"],"routing_strategy":["unread"]}"#;
+        "context_window_fallbacks":["o"],"content_policy_fallbacks":["o"],"routing_strategy":"simple-shuffle",
+        "enable_tag_filtering":["unread"]}"#;
     let extras = read(settings).unwrap();
     assert_eq!((extras.timeout(), extras.num_retries), (Some(Duration::from_secs(9)), Some(1)));
+    assert_eq!(extras.strategy, Some(Strategy::Shuffle));
     let fallbacks = extras.fallbacks.unwrap();
     let lists = [&fallbacks.general, &fallbacks.context_window, &fallbacks.content_policy];
     assert!(lists.into_iter().all(|list| models(list.as_ref()) == Some(vec!["o"])));
@@ -115,6 +117,8 @@ fn a_mistake_in_an_override_is_named_with_its_place() {
     for (settings, param) in [
         (r#"{"num_retries":-1}"#, "router_settings_override.num_retries"),
         (r#"{"timeout":0}"#, "router_settings_override.timeout"),
+        (r#"{"routing_strategy":"lar1"}"#, "router_settings_override.routing_strategy"),
+        (r#"{"routing_strategy":7}"#, "router_settings_override.routing_strategy"),
         (r#"{"fallbacks":7}"#, "router_settings_override.fallbacks"),
         (r#"{"context_window_fallbacks":[7]}"#, "router_settings_override.context_window_fallbacks"),
         (r#"{"content_policy_fallbacks":{}}"#, "router_settings_override.content_policy_fallbacks"),
