@@ -1,10 +1,13 @@
-//! The gateway of a run: the production group, and what the other ways of choosing remember.
+//! The gateway of a run: the production group, and what the ways of choosing that are no strategies of it remember.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leastbusy_balance::{Candidate, Capacity, Fleet, Group, Lease, Member, Pick, Refusal};
+use leastbusy_balance::{
+    Candidate, Capacity, Fleet, Group, GroupRules, Lease, LowestLatency, Member, PeakEwma, Pick, Refusal,
+    Strategy,
+};
 
 use crate::clock::Moment;
 use crate::{Dice, Engine, Policy, Rules};
@@ -28,12 +31,10 @@ pub(crate) struct Gateway {
 /// What a way of choosing remembers.
 #[derive(Debug)]
 enum Choice {
-    Random,
-    RoundRobin { credit: Vec<f64> },
     StaleFirst(Stale),
-    TwoChoices,
     OwnAndTold,
-    LeastBusy,
+    /// As the group's strategy has it.
+    Production,
 }
 
 impl Gateway {
@@ -58,15 +59,12 @@ impl Gateway {
             ..Member::new(fleet.deploy(), engine.weight)
         });
         Self {
-            group: fleet.group(members.collect(), rules.group),
+            group: fleet.group(members.collect(), GroupRules { strategy: strategy(policy), ..rules.group }),
             dice: Dice::new(seed),
             choice: match policy {
-                Policy::Random => Choice::Random,
-                Policy::RoundRobin => Choice::RoundRobin { credit: vec![0.0; engines.len()] },
                 Policy::StaleFirst { age } => Choice::StaleFirst(Stale::new(engines.len(), age)),
-                Policy::TwoChoices => Choice::TwoChoices,
                 Policy::OwnAndTold => Choice::OwnAndTold,
-                Policy::LeastBusy | Policy::LeastBusyBySpeed | Policy::CentralQueue => Choice::LeastBusy,
+                _ => Choice::Production,
             },
             exchange: None,
             fleet,
@@ -84,15 +82,10 @@ impl Gateway {
         let pick = Pick { dice: self.dice.roll(), now: now.since_start(), ..pick };
         let dice = &mut self.dice;
         let lease = match &mut self.choice {
-            Choice::LeastBusy => self.group.pick(&pick),
-            Choice::Random => self.group.pick_by(&pick, |candidates| by_weight(candidates, dice)),
-            Choice::TwoChoices => self.group.pick_by(&pick, |candidates| of_two(candidates, dice)),
+            Choice::Production => self.group.pick(&pick),
             Choice::OwnAndTold => {
                 let others = self.exchange.as_ref().map_or(&[][..], |exchange| &exchange.others);
                 self.group.pick_by(&pick, |candidates| fewest(candidates, others, dice))
-            }
-            Choice::RoundRobin { credit } => {
-                self.group.pick_by(&pick, |candidates| next_in_turn(candidates, credit))
             }
             Choice::StaleFirst(stale) => {
                 self.group.pick_by(&pick, |candidates| stale.first(candidates, now, dice))
@@ -122,26 +115,21 @@ impl Gateway {
     }
 }
 
-fn by_weight(candidates: &[Candidate], dice: &mut Dice) -> usize {
-    let total: f64 = candidates.iter().map(|candidate| candidate.weight).sum();
-    let mut point = dice.uniform() * total;
-    for (place, candidate) in candidates.iter().enumerate() {
-        point -= candidate.weight;
-        if point < 0.0 {
-            return place;
-        }
+/// The production strategy; least busy for those that have none.
+fn strategy(policy: Policy) -> Strategy {
+    match policy {
+        Policy::Random => Strategy::Shuffle,
+        Policy::RoundRobin => Strategy::RoundRobin,
+        Policy::TwoChoices => Strategy::TwoChoices,
+        Policy::LowestLatency => Strategy::LowestLatency(LowestLatency::default()),
+        Policy::LowestUsage => Strategy::LowestUsage,
+        Policy::PeakEwma => Strategy::PeakEwma(PeakEwma::default()),
+        Policy::StaleFirst { .. }
+        | Policy::OwnAndTold
+        | Policy::LeastBusy
+        | Policy::LeastBusyBySpeed
+        | Policy::CentralQueue => Strategy::LeastBusy,
     }
-    // Rounding may leave the last one's chance a little short.
-    candidates.len() - 1
-}
-
-fn of_two(candidates: &[Candidate], dice: &mut Dice) -> usize {
-    if candidates.len() == 1 {
-        return 0;
-    }
-    let first = below(candidates.len(), dice);
-    let second = (first + 1 + below(candidates.len() - 1, dice)) % candidates.len();
-    if candidates[second].load < candidates[first].load { second } else { first }
 }
 
 /// The least busy by own counts and what the others told last, whatever its age.
@@ -153,21 +141,6 @@ fn fewest(candidates: &[Candidate], others: &[u32], dice: &mut Dice) -> usize {
     let least = candidates.iter().map(load).fold(f64::INFINITY, f64::min);
     let ties: Vec<usize> = (0..candidates.len()).filter(|place| load(&candidates[*place]) <= least).collect();
     ties[below(ties.len(), dice)]
-}
-
-fn next_in_turn(candidates: &[Candidate], credit: &mut [f64]) -> usize {
-    let total: f64 = candidates.iter().map(|candidate| candidate.weight).sum();
-    for candidate in candidates {
-        credit[candidate.member] += candidate.weight;
-    }
-    let mut next = 0;
-    for (place, candidate) in candidates.iter().enumerate() {
-        if credit[candidates[next].member] < credit[candidate.member] {
-            next = place;
-        }
-    }
-    credit[candidates[next].member] -= total;
-    next
 }
 
 fn below(bound: usize, dice: &mut Dice) -> usize {

@@ -20,6 +20,12 @@ pub enum Policy {
     },
     /// The less busy of two drawn at random.
     TwoChoices,
+    /// The lowest latency of the last ten answers (LiteLLM's `latency-based-routing`).
+    LowestLatency,
+    /// The fewest tokens in the last minute (LiteLLM's `usage-based-routing-v2`).
+    LowestUsage,
+    /// The lowest product of latency and requests, where a slow answer counts at once (Finagle's).
+    PeakEwma,
     /// The least busy by own counts and by what the other instances told last, as if that were still so.
     OwnAndTold,
     /// The least busy: the production pick.
@@ -35,10 +41,13 @@ pub enum Policy {
 
 impl Policy {
     /// All of them, from the worst to the best.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Random,
         Self::RoundRobin,
         Self::StaleFirst { age: Duration::from_millis(10) },
+        Self::LowestLatency,
+        Self::LowestUsage,
+        Self::PeakEwma,
         Self::TwoChoices,
         Self::OwnAndTold,
         Self::LeastBusy,
@@ -64,6 +73,9 @@ impl Policy {
             Self::RoundRobin => "round-robin",
             Self::StaleFirst { .. } => "stale-first",
             Self::TwoChoices => "two-choices",
+            Self::LowestLatency => "lowest-latency",
+            Self::LowestUsage => "lowest-usage",
+            Self::PeakEwma => "peak-ewma",
             Self::OwnAndTold => "own-and-told",
             Self::LeastBusy => "least-busy",
             Self::LeastBusyBySpeed => "least-busy-by-speed",
@@ -79,6 +91,11 @@ impl Policy {
             Self::RoundRobin => "one after the other",
             Self::StaleFirst { .. } => "the first with the lowest count 10 ms ago (LiteLLM's least-busy)",
             Self::TwoChoices => "the less busy of two at random",
+            Self::LowestLatency => {
+                "the lowest latency of the last ten answers (LiteLLM's latency-based-routing)"
+            }
+            Self::LowestUsage => "the fewest tokens in the last minute (LiteLLM's usage-based-routing-v2)",
+            Self::PeakEwma => "the lowest latency times requests, a slow answer counting at once (Finagle's)",
             Self::OwnAndTold => {
                 "the least busy by own counts and what other instances told last, however old"
             }

@@ -233,6 +233,7 @@ impl<'a> World<'a> {
                         barred: walk.barred(),
                         above_order: ask.above_order,
                         even_resting: ask.force,
+                        stream: self.directions.rules.streams,
                         ..Pick::default()
                     };
                     let gateway = &mut self.gateways[walking.instance];
@@ -360,7 +361,11 @@ impl<'a> World<'a> {
                 if !self.directions.rules.streams {
                     lease.answered(self.now.since_start());
                 }
-                lease.end(Outcome::Success, self.now.since_start());
+                let (prompt, output) = (job.prompt_tokens, job.output_tokens);
+                let tokens = (prompt + output).round() as u32;
+                let ending =
+                    Ending { tokens, output_tokens: output.round() as u32, ..Outcome::Success.into() };
+                lease.end(ending, self.now.since_start());
             }
             if let (Stage::Answering { started, first_token }, Some(done)) =
                 (stage, self.requests.take(request))

@@ -92,8 +92,9 @@ pub struct Arguments {
     pub(super) question: Option<Question>,
     #[command(flatten)]
     pub(super) what: What,
-    /// Ways of choosing, separated by commas: random, round-robin, stale-first, two-choices, own-and-told,
-    /// least-busy, least-busy-by-speed, central-queue [default: all but own-and-told and least-busy-by-speed].
+    /// Ways of choosing, separated by commas: random, round-robin, stale-first, lowest-latency, lowest-usage,
+    /// peak-ewma, two-choices, own-and-told, least-busy, least-busy-by-speed, central-queue [default: random,
+    /// round-robin, stale-first, two-choices, least-busy, central-queue].
     #[arg(long, value_name = "NAMES", value_delimiter = ',', value_parser = policy)]
     policies: Option<Vec<Policy>>,
     /// Tell every figure.

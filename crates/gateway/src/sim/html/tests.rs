@@ -95,6 +95,9 @@ fn every_picture_is_well_formed_and_keeps_to_its_canvas() {
             "in-flight-random",
             "in-flight-round-robin",
             "in-flight-stale-first",
+            "in-flight-lowest-latency",
+            "in-flight-lowest-usage",
+            "in-flight-peak-ewma",
             "in-flight-two-choices",
             "in-flight-own-and-told",
             "in-flight-least-busy",
@@ -228,7 +231,7 @@ fn troubles_are_shaded_and_told() {
     let pictures = pictures(&study.told());
     for (name, svg) in pictures.iter().filter(|(name, _)| name.contains("time") || name.contains("flight-l"))
     {
-        let is_over_time = name.contains("over-time") || name.starts_with("in-flight-least-busy");
+        let is_over_time = name.contains("over-time") || name.starts_with("in-flight-l");
         assert_eq!(svg.contains("vllm-2 down"), is_over_time, "{name}");
     }
     assert!(page(&study.told()).contains("down from 60 s to 100 s"));

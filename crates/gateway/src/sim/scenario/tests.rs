@@ -214,7 +214,7 @@ router: {num_retries: 5000, cooldown_time: 3 weeks}
 
 const GOLDEN: [&str; 22] = [
     "1:11 0 is not between 1 and 10000000 / choose a number in that range",
-    "2:20 `least-bussy` is not one of `random`, `round-robin`, `stale-first`, `two-choices`, `own-and-told`, `least-busy`, `least-busy-by-speed`, `central-queue` / did you mean `least-busy`?",
+    "2:20 `least-bussy` is not one of `random`, `round-robin`, `stale-first`, `lowest-latency`, `lowest-usage`, `peak-ewma`, `two-choices`, `own-and-told`, `least-busy`, `least-busy-by-speed`, `central-queue` / did you mean `least-busy`?",
     "2:33 `random` is written twice / keep one of the two",
     "4:36 `load` and `per_second` cannot both be / keep one of the two",
     "4:46 1.5 is out of range: 0 to 1 / choose a number in that range",

@@ -43,7 +43,7 @@ const ORANGE: RGBColor = RGBColor(0xe6, 0x9f, 0x00);
 const PURPLE: RGBColor = RGBColor(0xcc, 0x79, 0xa7);
 const BLACK: RGBColor = RGBColor(0x1f, 0x23, 0x28);
 
-const STYLES: [Style; 8] = [
+const STYLES: [Style; 11] = [
     Style { colour: GREEN, dash: None, width: 28, mark: Mark::Disc },
     Style { colour: BLUE, dash: None, width: 14, mark: Mark::Ring },
     Style { colour: VERMILION, dash: Some((6, 3)), width: 18, mark: Mark::Triangle },
@@ -52,6 +52,9 @@ const STYLES: [Style; 8] = [
     Style { colour: BLACK, dash: Some((2, 4)), width: 16, mark: Mark::Cross },
     Style { colour: GREEN, dash: Some((8, 4)), width: 18, mark: Mark::Ring },
     Style { colour: BLUE, dash: Some((8, 4)), width: 18, mark: Mark::Diamond },
+    Style { colour: VERMILION, dash: Some((2, 4)), width: 16, mark: Mark::Ring },
+    Style { colour: PURPLE, dash: Some((12, 4)), width: 18, mark: Mark::Triangle },
+    Style { colour: ORANGE, dash: Some((3, 2)), width: 18, mark: Mark::Disc },
 ];
 
 impl Style {
@@ -67,10 +70,13 @@ impl Style {
             Policy::CentralQueue => 5,
             Policy::LeastBusyBySpeed => 6,
             Policy::OwnAndTold => 7,
+            Policy::LowestLatency => 8,
+            Policy::LowestUsage => 9,
+            Policy::PeakEwma => 10,
         })
     }
 
-    /// For the first, the second, ... of several; the ninth looks as the first does.
+    /// For the first, the second, ... of several; the twelfth looks as the first does.
     #[must_use]
     pub fn nth(number: usize) -> Self {
         STYLES[number % STYLES.len()]
