@@ -231,7 +231,7 @@ impl Group {
     ///
     /// # Panics
     ///
-    /// If a [`Choose`] of one's own returns a place that is not there.
+    /// If a [`Choose`](crate::Choose) of one's own returns a place that is not there.
     pub fn pick(&self, pick: &Pick<'_>) -> Result<Lease, Refusal> {
         let mut books = self.core.fleet.lock();
         if let Some(strategy) = self.core.strategy {

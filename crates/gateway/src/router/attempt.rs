@@ -8,8 +8,9 @@ use leastbusy_balance::{DeploymentIndex, Ending, FailedAttempt, Lease, Outcome, 
 use super::deployment::Deployment;
 use super::dispatch::Picked;
 use super::hedge::Lost;
+use super::model_group::ModelGroup;
 use super::observer::{AttemptEnd, AttemptReason, AttemptStart};
-use super::table::{ModelGroup, Table};
+use super::table::Table;
 use super::tokens::Tokens;
 use super::watch::{TokensSeen, Watch};
 use crate::openai::endpoint::TokenUse;

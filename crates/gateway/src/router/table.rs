@@ -13,6 +13,7 @@ use leastbusy_balance::{
 };
 
 use super::deployment::{Deployment, NotUsable, Place};
+use super::model_group::ModelGroup;
 use super::observer::Observer;
 use super::physical::{Counts, Physical};
 use super::rules;
@@ -59,47 +60,6 @@ pub(super) struct Reliability {
     /// The time for a request with all its attempts, waits and fallbacks.
     pub(super) whole_request: Duration,
     pub(super) max_retry_after: Duration,
-}
-
-/// The deployments that answer one model name.
-#[derive(Debug)]
-pub struct ModelGroup {
-    /// The `model_name` of its entries.
-    pub name: String,
-    pub(super) header: HeaderValue,
-    pub(super) group: Group,
-    /// The same for requests that ask for another strategy; each is made when the first one does.
-    otherwise: Box<[(Strategy, OnceLock<Group>)]>,
-    /// In the order of the group's members.
-    deployments: Vec<Arc<Deployment>>,
-}
-
-impl ModelGroup {
-    /// The deployment behind one of the group's members.
-    ///
-    /// # Panics
-    ///
-    /// If the group has no such member.
-    #[must_use]
-    pub fn deployment(&self, member: usize) -> &Deployment {
-        &self.deployments[member]
-    }
-
-    /// The group for a request that asks for this strategy.
-    fn by(&self, strategy: Option<Strategy>) -> &Group {
-        let asked = strategy.and_then(|strategy| {
-            self.otherwise.iter().find(|(known, _)| discriminant(known) == discriminant(&strategy))
-        });
-        match asked {
-            Some((strategy, group)) => group.get_or_init(|| self.group.with_strategy(*strategy)),
-            None => &self.group,
-        }
-    }
-
-    /// Its deployments, in the order of the configuration.
-    pub fn deployments(&self) -> impl Iterator<Item = &Deployment> {
-        self.deployments.iter().map(AsRef::as_ref)
-    }
 }
 
 /// What a client's model name leads to.
