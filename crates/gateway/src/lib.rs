@@ -8,6 +8,7 @@
 
 mod duration;
 mod likeness;
+mod moment;
 mod roots;
 mod strategy;
 mod wildcard;

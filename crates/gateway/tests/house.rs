@@ -12,12 +12,13 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     // What the program is told, and what is read from bytes.
     ("duration", 1, &[]),
     ("likeness", 1, &[]),
+    ("moment", 1, &[]),
     ("roots", 1, &[]),
     ("wildcard", 1, &[]),
     ("strategy", 1, &[]),
     ("provider", 1, &["likeness"]),
     ("openai", 1, &["strategy"]),
-    ("config", 1, &["duration", "likeness", "wildcard", "strategy", "provider"]),
+    ("config", 1, &["duration", "likeness", "moment", "wildcard", "strategy", "provider"]),
     // What talks to others.
     ("shared", 2, &[]),
     ("simulated", 2, &[]),

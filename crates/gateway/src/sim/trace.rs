@@ -16,7 +16,6 @@ use super::table::counted;
 mod columns;
 mod csv;
 mod json;
-mod moment;
 #[cfg(test)]
 mod tests;
 

@@ -1,7 +1,7 @@
 //! What recorded requests call their parts.
 
-use super::moment;
 use super::{Objection, Recorded};
+use crate::moment;
 
 /// Names of the arrival; a name that ends in `_ms` counts in milliseconds.
 pub(super) const ARRIVAL: [&str; 9] = [

@@ -184,34 +184,3 @@ fn a_trace_without_a_request_says_so() {
     let no_model = Trace::parse("trace", "time,prompt_tokens,output_tokens\n1,2,3\n", &["chat"]);
     assert!(no_model.expect_err("cannot tell models").what.starts_with("there is no column for the model"));
 }
-
-#[test]
-fn a_date_with_a_time_is_a_moment() {
-    let milliseconds = |text| moment::parse(text).map(|nanoseconds| nanoseconds / 1_000_000);
-    for (text, expected) in [
-        ("1970-01-01T00:00:00Z", 0.0),
-        ("2000-02-29T12:00:00Z", 951_825_600.0),
-        ("2026-03-02T09:30:00.25Z", 1_772_443_800.25),
-        ("2026-03-02 09:30:00", 1_772_443_800.0),
-        ("2026-03-02T10:30:00+01:00", 1_772_443_800.0),
-        ("2026-03-02T04:00:00.000-05:30", 1_772_443_800.0),
-        ("1969-12-31T23:59:59Z", -1.0),
-        ("2100-03-01T00:00:00Z", 4_107_542_400.0),
-        ("2016-12-31T23:59:60Z", 1_483_228_800.0),
-    ] {
-        assert_eq!(milliseconds(text), Some((1000.0 * expected) as i64), "{text}");
-    }
-    for text in [
-        "2026-02-29T00:00:00Z",
-        "2026-13-01T00:00:00Z",
-        "2026-03-02",
-        "2026-03-02T24:00:00Z",
-        "2026-03-02T09:30Z",
-        "2026-03-02T09:30:00.Z",
-        "2026-03-02T09:30:00+1",
-        "2026-03-02T09:30:00 o'clock",
-        "9999-01-01T00:00:00Z",
-    ] {
-        assert_eq!(milliseconds(text), None, "{text}");
-    }
-}

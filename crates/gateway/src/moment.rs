@@ -2,7 +2,7 @@
 
 /// Nanoseconds since 1970 of `2026-03-01T09:30:00.25Z` and its like; a space may stand for the `T`, and where the
 /// zone is missing it is UTC's. Years 1700 to 2250.
-pub(super) fn parse(text: &str) -> Option<i64> {
+pub(crate) fn parse(text: &str) -> Option<i64> {
     let text = text.trim();
     let (date, time) = text.split_once(['T', 't', ' '])?;
     let mut parts = date.split('-').map(digits);
@@ -66,3 +66,6 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     let of_months: i64 = (1..month).map(|month| days_of(year, month)).sum();
     of_years(year - 1) - of_years(1969) + of_months + day - 1
 }
+
+#[cfg(test)]
+mod tests;
