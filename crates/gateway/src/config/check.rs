@@ -1,5 +1,6 @@
 //! Rules about more than one setting, for configurations from YAML and from code alike.
 
+pub(super) mod client_keys;
 mod engines;
 mod fallbacks;
 mod reliability;
@@ -63,6 +64,7 @@ impl Config {
         self.check_reliability(&mut mistakes);
         self.check_strategies(&mut mistakes);
         check_general(&self.general, &mut mistakes);
+        client_keys::check(&self.keys, &[], &mut mistakes);
         if let Some(shared) = &self.shared_state {
             shared_state::check(shared, &mut mistakes);
         }
@@ -109,7 +111,7 @@ impl Config {
         if let Some(key) = &self.general.master_key
             && !self.general.permit_weak_key
             && !key.expose().is_empty()
-            && (KNOWN_KEYS.contains(&key.expose()) || key.expose().chars().count() < KEY_CHARS_MIN)
+            && is_weak_key(key.expose())
         {
             let path = Path::top("general_settings").key("master_key");
             warnings.push(
@@ -117,6 +119,8 @@ impl Config {
                     .way_out("choose a long random one: `openssl rand -hex 32`"),
             );
         }
+        let names: Vec<_> = self.names().collect();
+        client_keys::warn(&self.keys, &names, &|name| self.leads_somewhere(name), &mut warnings);
         warnings
     }
 
@@ -190,6 +194,11 @@ impl Deployment {
     pub fn address(&self) -> Result<Address, Unresolved> {
         provider::resolve(&self.model, self.provider.as_deref(), self.api_base.as_deref())
     }
+}
+
+/// Whether a key is one that anybody would try.
+pub(super) fn is_weak_key(key: &str) -> bool {
+    KNOWN_KEYS.contains(&key) || key.chars().count() < KEY_CHARS_MIN
 }
 
 /// Whether a hosted service is asked at its own address, where a key is always wanted.

@@ -2,6 +2,7 @@
 
 use std::path::Path as FilePath;
 
+use super::environment::{self, Environment};
 use super::finding::{Finding, LoadError, Path};
 use super::keys::Dialect;
 use super::load::in_order;
@@ -47,6 +48,18 @@ impl Document {
             root.value = Value::Null;
         }
         Self { dialect, name: name.to_owned(), sources, root, findings }
+    }
+
+    /// The same with every `os.environ/NAME` replaced by the variable's value.
+    pub(crate) fn expand(mut self, environment: &Environment) -> Self {
+        let mut findings = Vec::new();
+        environment::expand(&mut self.root, &Path::default(), environment, &mut findings);
+        let root = &self.root;
+        self.findings.extend(findings.into_iter().map(|finding| {
+            let span = root.span_of(&finding.path, finding.at);
+            (finding, span)
+        }));
+        self
     }
 
     /// What `read` makes of the whole file, and warnings in the order of the file.

@@ -169,6 +169,14 @@ impl Finding {
         Self { at: Part::Key, ..self }
     }
 
+    /// The finding as a log line: where, what, and the way out.
+    #[must_use]
+    pub fn one_line(&self) -> String {
+        let place = self.place.as_ref().map_or_else(|| self.path.to_string(), ToString::to_string);
+        let way_out = self.way_out.as_ref().map(|way_out| format!("; {way_out}")).unwrap_or_default();
+        format!("{place}: {}{way_out}", self.what)
+    }
+
     /// The finding as a person reads it in a terminal, with ANSI colours if `colour`.
     #[must_use]
     pub fn render(&self, colour: bool) -> String {

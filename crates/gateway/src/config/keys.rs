@@ -1,5 +1,6 @@
 //! Every key that may stand in the file, section by section, and what becomes of it.
 
+mod client_key;
 mod litellm;
 mod model;
 mod redis;
@@ -7,6 +8,7 @@ mod reliability;
 mod sections;
 mod strategy;
 
+pub(super) use client_key::{CLIENT_KEY, KEYS_FILE, KEYS_FILES};
 pub(super) use litellm::LITELLM_SETTINGS;
 pub(super) use model::{ENTRY, LITELLM_PARAMS, MODEL_INFO, NO_DEFAULT, REQUEST_PARAMS, SIMULATED};
 pub(super) use redis::{CACHE_TYPES, REDIS, REDIS_NODE, SHARED_STATE};
@@ -35,8 +37,10 @@ pub(super) static LITELLMS: Dialect = Dialect {
     sections: &SECTIONS,
     has_secrets: true,
     has_units: false,
-    not_yet: "is known to LiteLLM; leastbusy does not serve it yet",
+    not_yet: NOT_YET,
 };
+
+const NOT_YET: &str = "is known to LiteLLM; leastbusy does not serve it yet";
 
 /// The keys that are right at one place of the file.
 #[derive(Debug)]
@@ -91,9 +95,9 @@ impl Section {
         (has_prices && is_price(key)) || is_of_aws
     }
 
-    /// Whether its keys say where they belong; `host` or `type` may stand anywhere.
+    /// Whether its keys say where they belong; `host`, `type` or `models` may stand anywhere.
     fn has_own_words(&self) -> bool {
-        self.name != REDIS.name && self.name != REDIS_NODE.name
+        ![REDIS.name, REDIS_NODE.name, CLIENT_KEY.name, KEYS_FILE.name].contains(&self.name)
     }
 }
 
@@ -103,7 +107,7 @@ fn is_price(key: &str) -> bool {
 }
 
 /// All sections of a configuration.
-pub(super) const SECTIONS: [&Section; 15] = [
+pub(super) const SECTIONS: [&Section; 17] = [
     &LITELLM_PARAMS,
     &ENTRY,
     &ROUTER_SETTINGS,
@@ -119,6 +123,8 @@ pub(super) const SECTIONS: [&Section; 15] = [
     &REDIS_NODE,
     &ROUTING_STRATEGY_ARGS,
     &ROUTING_GROUP,
+    &CLIENT_KEY,
+    &KEYS_FILE,
 ];
 
 /// The right name and, if it is not `section`'s, the section it belongs to.

@@ -5,9 +5,10 @@ use std::path::{Path as FilePath, PathBuf};
 use super::environment::{self, Environment};
 use super::files::{self, Read};
 use super::finding::{Finding, LoadError, Path, Severity};
+use super::keys_file::{Beside, KeysFile};
 use super::source::{Sources, Span};
 use super::tree::{Entry, Node, Value};
-use super::{Config, mask, overrides, read};
+use super::{ClientKey, Config, mask, overrides, read};
 
 /// A configuration without mistakes.
 #[derive(Debug, Clone)]
@@ -40,14 +41,16 @@ pub fn parse(name: &str, text: &str, environment: &Environment) -> Result<Loaded
 }
 
 fn finish(read: Read, name: &str, environment: &Environment) -> Result<Loaded, LoadError> {
-    let Read { mut sources, mut root, findings: mut placed, files } = read;
+    let Read { mut sources, mut root, findings: mut placed, mut files } = read;
     // What an unreadable file would have said is not known, so names that lead there are not mistakes.
     let broken = placed.iter().any(|(finding, _)| finding.severity == Severity::Mistake);
     overrides::apply(&mut root, environment, &mut sources, &mut placed);
     let mut findings = Vec::new();
     let environment = with_own_variables(&mut root, environment, &mut findings);
     environment::expand(&mut root, &Path::default(), &environment, &mut findings);
-    let config = read::config(&root, &environment, &mut findings, broken);
+    let mut config = read::config(&root, &environment, &mut findings, broken);
+    let folder = FilePath::new(name).parent().unwrap_or(FilePath::new(""));
+    config.general.keys_file = config.general.keys_file.map(|file| file.within(folder));
     if !broken {
         let mistakes = config.check();
         let said: Vec<_> = findings
@@ -65,11 +68,30 @@ fn finish(read: Read, name: &str, environment: &Environment) -> Result<Loaded, L
         };
         (finding, span)
     }));
-    let (mistakes, warnings) = in_order(placed, &root, &sources);
+    let (mut mistakes, mut warnings) = in_order(placed, &root, &sources);
+    // Whoever only looks at a configuration has no use for the keys, and may not have the file.
+    if let Some(file) = config.general.keys_file.as_ref().filter(|_| !environment.has_stand_ins()) {
+        files.push(file.path().to_owned());
+        match config.read_keys(file) {
+            Ok((_, more)) => warnings.extend(more),
+            Err(error) => {
+                warnings.extend(error.warnings);
+                mistakes.extend(error.mistakes);
+            }
+        }
+    }
     if mistakes.is_empty() {
         Ok(Loaded { config, warnings, files })
     } else {
         Err(LoadError { mistakes, warnings, file: name.to_owned() })
+    }
+}
+
+impl Config {
+    /// The keys in its keys file, and what is odd about them.
+    fn read_keys(&self, file: &KeysFile) -> Result<(Vec<ClientKey>, Vec<Finding>), LoadError> {
+        let models: Vec<_> = self.names().collect();
+        file.read(Beside { keys: &self.keys, models: &models }, &|name| self.leads_somewhere(name))
     }
 }
 

@@ -30,12 +30,14 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 mod check;
+mod client_key;
 mod document;
 mod environment;
 mod files;
 mod finding;
 mod ids;
 mod keys;
+mod keys_file;
 mod load;
 mod mask;
 mod overrides;
@@ -50,11 +52,14 @@ mod tests;
 mod tree;
 
 pub(crate) use check::check_router;
+pub use client_key::{ClientKey, KeyHash};
 pub(crate) use document::Document;
 pub use environment::Environment;
 pub use finding::{Finding, LoadError, Path, Place, Severity};
 pub(crate) use keys::{Dialect, Section};
 pub use leastbusy_balance::{ByClass, ErrorClass, LowestLatency, PeakEwma, Strategy, TieBreak};
+pub(crate) use keys_file::Beside;
+pub use keys_file::KeysFile;
 pub use load::{Loaded, load, parse};
 pub(crate) use read::{Reader, Setting, Settings, simulated_router};
 pub use reliability::{Cooldown, DeploymentCooldown, Fallbacks, Hedge, Retries, RetryPolicy, WhenAllCooling};
@@ -76,6 +81,22 @@ pub struct Config {
     pub general: GeneralSettings,
     /// Counts that are shared with other instances; `None` keeps them in this process.
     pub shared_state: Option<SharedState>,
+    /// `keys`: the keys of clients, besides those of [`GeneralSettings::keys_file`].
+    pub keys: Vec<ClientKey>,
+}
+
+impl Config {
+    /// Whether a client must send a key.
+    #[must_use]
+    pub fn wants_key(&self) -> bool {
+        self.general.master_key.is_some() || self.has_client_keys()
+    }
+
+    /// Whether there are keys besides the master key, or may come to be.
+    #[must_use]
+    pub fn has_client_keys(&self) -> bool {
+        !self.keys.is_empty() || self.general.keys_file.is_some()
+    }
 }
 
 /// One name that leads to another model group.
@@ -225,8 +246,11 @@ pub struct RouterSettings {
 /// `general_settings`: the door, its limits, and how the process runs.
 #[derive(Debug, Clone)]
 pub struct GeneralSettings {
-    /// `master_key`: the key clients must send; `None` leaves the door open, on loopback only.
+    /// `master_key`: the key that opens everything. Without it and without [keys of clients](ClientKey) the door
+    /// is open, on loopback only.
     pub master_key: Option<Secret>,
+    /// `keys_file`: a file of keys of clients, read again whenever it changes.
+    pub keys_file: Option<KeysFile>,
     /// `dangerously_permit_weak_or_unset_master_key`: no warning about a key that anybody would try.
     pub permit_weak_key: bool,
     /// `max_request_size_mb` (megabytes, fractions allowed) as bytes; default 100 MB.
@@ -259,6 +283,7 @@ impl Default for GeneralSettings {
     fn default() -> Self {
         Self {
             master_key: None,
+            keys_file: None,
             permit_weak_key: false,
             max_request_bytes: 100 * 1024 * 1024,
             max_header_bytes: 64 * 1024,

@@ -1,5 +1,6 @@
 //! From the tree to a [`Config`]: types, ranges and names of single settings.
 
+mod client_keys;
 mod deployment;
 mod fallbacks;
 mod general;
@@ -9,6 +10,7 @@ mod router;
 mod shared_state;
 mod strategy;
 
+pub(super) use client_keys::read as client_keys;
 pub(crate) use router::simulated as simulated_router;
 
 use std::collections::BTreeMap;
@@ -37,7 +39,8 @@ pub(super) fn config(
     let top = reader.section(root, &Path::default(), &keys::TOP);
     let mut config = Config {
         deployments: deployment::all(&mut reader, top.get("model_list"), environment),
-        general: general::read(&mut reader, top.get("general_settings")),
+        general: general::read(&mut reader, top.get("general_settings"), environment),
+        keys: client_keys::read(&mut reader, top.get("keys")),
         ..Config::default()
     };
     let (router, litellm) = (top.get("router_settings"), top.get("litellm_settings"));

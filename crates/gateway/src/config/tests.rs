@@ -1,6 +1,7 @@
 //! What a person writes, and what they are told.
 
 mod checks;
+mod client_keys;
 mod examples;
 mod fallbacks;
 mod identity;

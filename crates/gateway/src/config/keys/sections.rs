@@ -10,6 +10,7 @@ pub(in crate::config) static TOP: Section = Section {
         "litellm_settings",
         "general_settings",
         "shared_state",
+        "keys",
         "environment_variables",
         "include",
     ],
@@ -133,6 +134,7 @@ pub(in crate::config) static GENERAL_SETTINGS: Section = Section {
     served: &[
         "master_key",
         "dangerously_permit_weak_or_unset_master_key",
+        "keys_file",
         "max_request_size_mb",
         "max_header_bytes",
         "max_headers",

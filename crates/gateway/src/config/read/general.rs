@@ -3,16 +3,23 @@
 use std::num::NonZeroUsize;
 
 use super::{Reader, Setting};
+use crate::config::environment::Environment;
 use crate::config::keys;
-use crate::config::{GeneralSettings, Runtime, Secret};
+use crate::config::{GeneralSettings, KeysFile, Runtime, Secret};
 
-pub(super) fn read(reader: &mut Reader<'_>, section: Option<&Setting<'_>>) -> GeneralSettings {
+pub(super) fn read(
+    reader: &mut Reader<'_>,
+    section: Option<&Setting<'_>>,
+    environment: &Environment,
+) -> GeneralSettings {
     let mut general = GeneralSettings::default();
     let Some(section) = section else { return general };
     let settings = reader.section(section.node, &section.path, &keys::GENERAL_SETTINGS);
     general.master_key = reader.text(settings.get("master_key")).map(Secret::new);
     general.permit_weak_key =
         reader.flag(settings.get("dangerously_permit_weak_or_unset_master_key")).unwrap_or_default();
+    general.keys_file =
+        reader.text(settings.get("keys_file")).map(|path| KeysFile::with(path, environment.clone()));
     if let Some(megabytes) = reader.number(settings.get("max_request_size_mb"), "a number of megabytes") {
         general.max_request_bytes = bytes(megabytes);
     }
