@@ -1,5 +1,7 @@
 //! The command line.
 
+mod key;
+
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -8,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::config::{self, Environment, Finding, Loaded, SharedState, SharingMode};
+use crate::config::{self, Environment, Loaded, SharedState, SharingMode};
 use crate::demo::{Demo, DemoOptions};
 use crate::serve::{self, Options};
 use crate::sim;
@@ -37,6 +39,9 @@ enum Command {
     /// seed, in virtual time and through the gateway's own code. What to simulate is written in a scenario file, or
     /// it is a configuration that you have and a rate of requests.
     Sim(Box<sim::Arguments>),
+    /// Make keys for clients, and the hashes that are kept of them.
+    #[command(subcommand)]
+    Key(key::Command),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -55,7 +60,7 @@ struct ConfigFile {
 struct Serve {
     #[command(flatten)]
     file: ConfigFile,
-    /// Address to listen on; one that other machines reach needs general_settings.master_key.
+    /// Address to listen on; one that other machines reach needs general_settings.master_key, or keys.
     #[arg(long, default_value = "127.0.0.1", env = "LEASTBUSY_HOST")]
     host: IpAddr,
     /// Port to listen on; 0 takes a free one.
@@ -102,6 +107,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check(&arguments),
         Command::Demo(arguments) => report(demo(&arguments)),
         Command::Sim(arguments) => report(sim::run(&arguments)),
+        Command::Key(command) => report(key::run(&command)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "leastbusy", &mut io::stdout());
             ExitCode::SUCCESS
@@ -113,7 +119,7 @@ fn serve(arguments: &Serve) -> Result<ExitCode, Box<dyn std::error::Error>> {
     let Some(loaded) = load(&arguments.file) else { return Ok(EXIT_FAILURE.into()) };
     let (stdout, _written_at_the_end) = log::start(arguments.log_format)?;
     for warning in &loaded.warnings {
-        tracing::warn!("{}", one_line(warning));
+        tracing::warn!("{}", warning.one_line());
     }
     let deployments = counted(loaded.config.deployments.len(), "deployment");
     let options = Options {
@@ -177,13 +183,6 @@ fn sharing(shared: Option<&SharedState>) -> String {
         SharingMode::Strict => "strictly ",
     };
     format!(", counts {how}shared through Redis ({redis})")
-}
-
-/// A warning as a log line: where, what, and the way out.
-fn one_line(warning: &Finding) -> String {
-    let place = warning.place.as_ref().map_or_else(|| warning.path.to_string(), ToString::to_string);
-    let way_out = warning.way_out.as_ref().map(|way_out| format!("; {way_out}")).unwrap_or_default();
-    format!("{place}: {}{way_out}", warning.what)
 }
 
 /// `1 deployment`, `2 deployments`.

@@ -35,7 +35,9 @@ fn scrape() -> String {
     let mut table = Table::new(&config, &HashMap::new()).expect("a configuration without mistakes");
     table.count_tokens();
     let status = Status::new(&SharedState::default(), "id".to_owned(), "place".to_owned());
-    Metrics::new(&table, Some(Arc::new(status))).render()
+    let metrics = Metrics::new(&table, Some(Arc::new(status)));
+    metrics.key("team-a");
+    metrics.render()
 }
 
 /// The names of all series of a scrape, as Prometheus stores them.

@@ -9,8 +9,9 @@ use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::Full;
 use tokio::time::Instant;
 
+use super::keys::Caller;
 use crate::openai::ApiError;
-use crate::router::{BrokenOff, LeasedBody};
+use crate::router::{BrokenOff, LeasedBody, TokensSeen};
 use crate::telemetry::access::Record;
 
 /// A body of ours, or an upstream's.
@@ -20,16 +21,17 @@ pub(super) enum Body {
     Leased(LeasedBody),
 }
 
-/// An answer's body together with the record of its request.
+/// An answer's body together with the record of its request, and with what it takes of the client's key.
 #[derive(Debug)]
 pub struct Answer {
     body: Body,
     record: Record,
+    caller: Caller,
 }
 
 impl Answer {
-    pub(super) fn new(body: Body, record: Record) -> Self {
-        let mut answer = Self { body, record };
+    pub(super) fn new(body: Body, record: Record, caller: Caller) -> Self {
+        let mut answer = Self { body, record, caller };
         answer.note_end();
         answer
     }
@@ -46,7 +48,19 @@ impl Answer {
     // A server that knows the length does not ask for the end, so it is looked for after each frame.
     fn note_end(&mut self) {
         if self.is_end_stream() {
-            self.record.complete();
+            self.complete();
+        }
+    }
+
+    fn complete(&mut self) {
+        self.record.complete();
+        self.caller.ends(self.tokens());
+    }
+
+    fn tokens(&self) -> Option<TokensSeen> {
+        match &self.body {
+            Body::Own(_) => None,
+            Body::Leased(body) => body.tokens(),
         }
     }
 }
@@ -54,9 +68,9 @@ impl Answer {
 impl Drop for Answer {
     // Here and not at the last byte: a client may leave before it.
     fn drop(&mut self) {
-        if let Body::Leased(body) = &self.body {
-            self.record.takes(body.tokens());
-        }
+        let tokens = self.tokens();
+        self.record.takes(tokens);
+        self.caller.ends(tokens);
     }
 }
 
@@ -78,7 +92,7 @@ impl http_body::Body for Answer {
                 answer.record.sent(frame.data_ref().map_or(0, Bytes::len));
                 answer.note_end();
             }
-            Poll::Ready(None) => answer.record.complete(),
+            Poll::Ready(None) => answer.complete(),
             Poll::Ready(Some(Err(_))) | Poll::Pending => {}
         }
         frame

@@ -1,76 +1,124 @@
-//! The key at the door, compared in constant time.
+//! The keys at the door: who a request comes from.
+//!
+//! A key that is shown is hashed before it is looked up, and hashes are compared in constant time, so that how
+//! long an answer takes tells nothing about the keys there are.
 
-use http::{HeaderMap, HeaderName, header};
+mod caller;
+mod client;
+mod minute;
+mod shown;
+mod turns;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use http::HeaderMap;
 use subtle::ConstantTimeEq;
 
-use crate::config::Secret;
+pub(super) use self::caller::Caller;
+use self::client::Client;
+use self::shown::shown_keys;
+use self::turns::Usage;
+use crate::config::{ClientKey, Config, KeyHash, Secret};
+use crate::telemetry::metrics::Metrics;
 
-/// Headers that may carry the key besides `Authorization: Bearer`, as LiteLLM accepts them.
-static KEY_HEADERS: [HeaderName; 3] = [
-    HeaderName::from_static("x-litellm-api-key"),
-    HeaderName::from_static("api-key"),
-    HeaderName::from_static("x-api-key"),
-];
-
-/// What a request shows at the door.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Admission {
-    Admitted,
-    /// No header carries the key.
-    Refused,
+/// All keys, the same for every worker; those of clients can be replaced while requests come.
+#[derive(Debug)]
+pub struct Keys {
+    master: Option<Secret>,
+    /// `None` where there are none and never will be.
+    clients: Option<Clients>,
 }
 
-pub(super) fn admit(headers: &HeaderMap, master_key: Option<&Secret>) -> Admission {
-    let Some(master_key) = master_key else { return Admission::Admitted };
-    let expected = master_key.expose().as_bytes();
-    let admitted = shown_keys(headers).any(|key| bool::from(key.ct_eq(expected)));
-    if admitted { Admission::Admitted } else { Admission::Refused }
+#[derive(Debug)]
+struct Clients {
+    metrics: Arc<Metrics>,
+    by_hash: RwLock<HashMap<KeyHash, Arc<Client>>>,
 }
 
-fn shown_keys(headers: &HeaderMap) -> impl Iterator<Item = &[u8]> {
-    let bearer = headers.get(header::AUTHORIZATION);
-    bearer.into_iter().chain(KEY_HEADERS.iter().filter_map(|name| headers.get(name))).map(|value| {
-        // LiteLLM takes every header with and without the scheme.
-        match value.as_bytes().split_at_checked("Bearer ".len()) {
-            Some((scheme, key)) if scheme.eq_ignore_ascii_case(b"Bearer ") => key.trim_ascii(),
-            _ => value.as_bytes(),
+/// What a replacement of the keys has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replaced {
+    /// Keys that there are now.
+    pub all: usize,
+    /// Those of them that are new.
+    pub new: usize,
+    /// Keys that were there before and are not any more.
+    pub gone: usize,
+}
+
+/// Whom a request comes from.
+#[derive(Debug)]
+pub(super) enum Guest {
+    /// The door is open, or the master key opened it.
+    Operator,
+    Client(Arc<Client>),
+    /// None of the keys that it shows is known.
+    Stranger,
+}
+
+impl Keys {
+    /// The keys that stand in a configuration; those of a file are added by [`Keys::replace`].
+    #[must_use]
+    pub fn new(config: &Config, metrics: &Arc<Metrics>) -> Self {
+        let clients = config
+            .has_client_keys()
+            .then(|| Clients { metrics: Arc::clone(metrics), by_hash: RwLock::default() });
+        let keys = Self { master: config.general.master_key.clone(), clients };
+        keys.replace(config.keys.iter().cloned());
+        keys
+    }
+
+    /// Puts these keys in place of all keys of clients. What is counted for a key that stays, known by its hash, goes
+    /// on; requests under way end as they would have.
+    pub fn replace(&self, keys: impl IntoIterator<Item = ClientKey>) -> Replaced {
+        let Some(clients) = &self.clients else { return Replaced { all: 0, new: 0, gone: 0 } };
+        let before = clients.by_hash.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut by_hash = HashMap::new();
+        for key in keys {
+            let known = before.get(&key.hash);
+            let usage = known.map_or_else(Usage::new, |known| Arc::clone(&known.usage));
+            let metrics = match known.filter(|known| known.name() == key.name) {
+                Some(known) => Arc::clone(&known.metrics),
+                None => Arc::new(clients.metrics.key(&key.name)),
+            };
+            by_hash.insert(key.hash, Arc::new(Client::new(key, usage, metrics)));
         }
-    })
+        let all = by_hash.len();
+        let kept = by_hash.keys().filter(|hash| before.contains_key(*hash)).count();
+        for gone in before.values().filter(|old| by_hash.values().all(|new| new.name() != old.name())) {
+            clients.metrics.forget_key(gone.name());
+        }
+        *clients.by_hash.write().unwrap_or_else(PoisonError::into_inner) = by_hash;
+        Replaced { all, new: all - kept, gone: before.len() - kept }
+    }
+
+    /// Whom a request with these headers comes from.
+    pub(super) fn guest(&self, headers: &HeaderMap) -> Guest {
+        if self.master.is_none() && self.clients.is_none() {
+            return Guest::Operator;
+        }
+        let mut found = Guest::Stranger;
+        for key in shown_keys(headers) {
+            if self.master.as_ref().is_some_and(|master| bool::from(key.ct_eq(master.expose().as_bytes()))) {
+                return Guest::Operator;
+            }
+            if let (Guest::Stranger, Some(clients)) = (&found, &self.clients)
+                && let Some(client) = clients.find(key)
+            {
+                found = Guest::Client(client);
+            }
+        }
+        found
+    }
+}
+
+impl Clients {
+    fn find(&self, key: &[u8]) -> Option<Arc<Client>> {
+        let hash = KeyHash::of(key);
+        self.by_hash.read().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned()
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use http::{HeaderMap, HeaderName, HeaderValue};
-
-    use super::{Admission, admit};
-    use crate::config::Secret;
-
-    fn shows(name: &'static str, value: &'static str) -> Admission {
-        let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
-        admit(&headers, Some(&Secret::new("sk-right")))
-    }
-
-    #[test]
-    fn each_of_the_four_headers_opens_the_door() {
-        assert_eq!(shows("authorization", "Bearer sk-right"), Admission::Admitted);
-        assert_eq!(shows("authorization", "bearer sk-right"), Admission::Admitted);
-        assert_eq!(shows("x-litellm-api-key", "sk-right"), Admission::Admitted);
-        assert_eq!(shows("x-litellm-api-key", "Bearer sk-right"), Admission::Admitted);
-        assert_eq!(shows("api-key", "sk-right"), Admission::Admitted);
-        assert_eq!(shows("x-api-key", "sk-right"), Admission::Admitted);
-    }
-
-    #[test]
-    fn anything_else_does_not() {
-        assert_eq!(shows("authorization", "Bearer sk-wrong"), Admission::Refused);
-        assert_eq!(shows("authorization", "Bearer sk-right2"), Admission::Refused);
-        assert_eq!(shows("authorization", "Bearer "), Admission::Refused);
-        assert_eq!(shows("x-other", "sk-right"), Admission::Refused);
-    }
-
-    #[test]
-    fn a_door_without_a_key_is_open() {
-        assert_eq!(admit(&HeaderMap::new(), None), Admission::Admitted);
-    }
-}
+mod tests;

@@ -2,13 +2,14 @@
 
 mod answer;
 mod intake;
-mod key;
+mod keys;
 mod page;
 mod pages;
 mod upstream_call;
 mod wakes;
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, Response, header};
@@ -16,7 +17,8 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 pub use answer::Answer;
-use key::Admission;
+pub use keys::{Keys, Replaced};
+use keys::{Caller, Guest};
 use page::{NoPage, Page};
 pub use wakes::waker;
 
@@ -31,6 +33,7 @@ use crate::telemetry::metrics::Metrics;
 #[derive(Debug, Clone)]
 pub struct Door {
     router: Router,
+    keys: Arc<Keys>,
     metrics: Arc<Metrics>,
     /// How counts are shared, where they are.
     sharing: Option<Arc<Status>>,
@@ -45,13 +48,14 @@ impl Door {
     #[must_use]
     pub fn new(
         router: Router,
+        keys: Arc<Keys>,
         metrics: Arc<Metrics>,
         sharing: Option<Arc<Status>>,
         access_log: Option<AccessLog>,
         settings: Arc<GeneralSettings>,
         reachable: bool,
     ) -> Self {
-        Self { router, metrics, sharing, access_log, settings, reachable }
+        Self { router, keys, metrics, sharing, access_log, settings, reachable }
     }
 
     /// This worker's router.
@@ -66,13 +70,15 @@ impl Door {
         let (parts, body) = request.into_parts();
         let call_id = CallId::new(parts.headers.get(CALL_ID));
         let mut record = Record::begin(self.access_log.as_ref(), &self.metrics, &parts, call_id);
-        let mut response = self.serve(&parts, body, &mut record, &mut facts).await;
+        let mut caller = Caller::default();
+        let mut response = self.serve(&parts, body, &mut record, &mut facts, &mut caller).await;
         facts.write(response.headers_mut(), record.call_id());
+        caller.write(response.headers_mut());
         record.answers(response.status(), &facts);
         if parts.method == Method::HEAD {
             record.complete();
         }
-        response.map(|body| Answer::new(body, record))
+        response.map(|body| Answer::new(body, record, caller))
     }
 
     async fn serve(
@@ -81,8 +87,9 @@ impl Door {
         body: Incoming,
         record: &mut Record,
         facts: &mut Facts,
+        caller: &mut Caller,
     ) -> Response<answer::Body> {
-        let page = match self.admit(parts) {
+        let page = match self.admit(parts, record, caller) {
             Ok(page) => page,
             Err((error, allowed)) => {
                 let mut response = answer::error(&error);
@@ -98,16 +105,21 @@ impl Door {
         match page {
             Page::Upstream { endpoint, model } => {
                 record.calls(endpoint);
-                self.call(parts, body, (endpoint, model.as_deref()), record, facts)
+                self.call(parts, body, (endpoint, model.as_deref()), record, facts, caller)
                     .await
                     .unwrap_or_else(|error| answer::error(&error))
             }
-            page => self.page(page).await,
+            page => self.page(page, caller).await,
         }
     }
 
     /// The page that a request is for, if it may see it; with a refusal, the methods that are allowed.
-    fn admit<'p>(&self, parts: &'p Parts) -> Result<Page<'p>, (ApiError, Option<&'static str>)> {
+    fn admit<'p>(
+        &self,
+        parts: &'p Parts,
+        record: &mut Record,
+        caller: &mut Caller,
+    ) -> Result<Page<'p>, (ApiError, Option<&'static str>)> {
         let limit = self.settings.max_header_bytes;
         if limit < head_bytes(parts) {
             return Err((ApiError::headers_too_large(limit), None));
@@ -119,18 +131,33 @@ impl Door {
                 (ApiError::method_not_allowed(parts.method.as_str(), allowed), Some(allowed))
             }
         })?;
-        let key = self.settings.master_key.as_ref();
-        if page.needs_key(self.reachable) && key::admit(&parts.headers, key) != Admission::Admitted {
-            return Err((ApiError::auth(), None));
+        if page.needs_key(self.reachable) {
+            *caller = self.caller(parts, &page, record).map_err(|error| (error, None))?;
         }
         Ok(page)
     }
 
-    async fn page(&self, page: Page<'_>) -> Response<answer::Body> {
+    /// Who sends a request, if their key opens this page.
+    fn caller(&self, parts: &Parts, page: &Page<'_>, record: &mut Record) -> Result<Caller, ApiError> {
+        match self.keys.guest(&parts.headers) {
+            Guest::Operator => Ok(Caller::default()),
+            Guest::Stranger => Err(ApiError::auth()),
+            Guest::Client(client) => {
+                record.comes_with(&client.metrics);
+                client.opens(SystemTime::now())?;
+                if page.is_for_operators() && !client.is_admin() {
+                    return Err(client.page_denied());
+                }
+                Ok(Caller::with(client))
+            }
+        }
+    }
+
+    async fn page(&self, page: Page<'_>, caller: &Caller) -> Response<answer::Body> {
         let table = self.router.table();
         match page {
-            Page::Models => pages::models(table),
-            Page::Model(name) => pages::model(table, &name),
+            Page::Models => pages::models(table, caller),
+            Page::Model(name) => pages::model(table, &name, caller),
             Page::Health => pages::health(&self.router).await,
             Page::Alive => pages::alive(),
             Page::Ready => pages::ready(),

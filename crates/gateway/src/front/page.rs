@@ -44,6 +44,11 @@ impl Page<'_> {
             _ => true,
         }
     }
+
+    /// Whether it tells of deployments, which are nobody's business but the operators'.
+    pub(super) fn is_for_operators(&self) -> bool {
+        matches!(self, Self::Health | Self::Deployments | Self::Instances | Self::Metrics)
+    }
 }
 
 pub(super) fn find<'a>(method: &Method, path: &'a str) -> Result<Page<'a>, NoPage> {

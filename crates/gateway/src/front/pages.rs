@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::answer::{self, Body};
+use super::keys::Caller;
+use crate::likeness;
 use crate::openai::ApiError;
 use crate::router::{Probe, Router, Table};
 use crate::shared::Status;
@@ -21,16 +23,27 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Deployments that `GET /health` asks at once.
 const PROBES_AT_ONCE: usize = 32;
 
-pub(super) fn models(table: &Table) -> Response<Body> {
-    let data: Vec<Value> = table.listed().iter().map(|name| model_entry(name)).collect();
+pub(super) fn models(table: &Table, caller: &Caller) -> Response<Body> {
+    let data: Vec<Value> = listed(table, caller).map(model_entry).collect();
     page(&json!({ "data": data, "object": "list" }))
 }
 
-pub(super) fn model(table: &Table, name: &str) -> Response<Body> {
+pub(super) fn model(table: &Table, name: &str, caller: &Caller) -> Response<Body> {
     match table.route(name) {
-        Some(_) => page(&model_entry(name)),
-        None => answer::error(&ApiError::model_not_found(name, &table.nearest(name))),
+        Some(route) if caller.may_use(name, Some(table.group_of(&route))) => page(&model_entry(name)),
+        _ => answer::error(&ApiError::model_not_found(name, &nearest(table, name, caller))),
     }
+}
+
+/// The listed names that a client may use.
+fn listed<'a>(table: &'a Table, caller: &'a Caller) -> impl Iterator<Item = &'a str> {
+    let group = |name: &str| table.route(name).map(|route| table.group_of(&route));
+    table.listed().iter().map(String::as_str).filter(move |name| caller.may_use(name, group(name)))
+}
+
+/// Of the names that a client may use, the one most like `model`, if any is like it.
+pub(super) fn nearest<'a>(table: &'a Table, model: &str, caller: &'a Caller) -> Vec<&'a str> {
+    likeness::nearest(model, listed(table, caller)).into_iter().collect()
 }
 
 fn model_entry(name: &str) -> Value {

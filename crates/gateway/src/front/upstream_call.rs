@@ -8,6 +8,8 @@ use hyper::body::Incoming;
 use super::Door;
 use super::answer::{self, Body};
 use super::intake::{Intake, IntakeError};
+use super::keys::Caller;
+use super::pages;
 use crate::config::Timeouts;
 use crate::openai::endpoint::{BodyFormat, EndpointIndex, TokenUse};
 use crate::openai::{ApiError, Extras, FormReader, RequestHead, check_model};
@@ -22,10 +24,11 @@ impl Door {
         asked: (EndpointIndex, Option<&str>),
         record: &mut Record,
         facts: &mut Facts,
+        caller: &mut Caller,
     ) -> Result<Response<Body>, ApiError> {
         match asked.0.endpoint().body {
-            BodyFormat::Json => self.call_with_json(parts, body, asked, record, facts).await,
-            BodyFormat::Multipart => Ok(self.call_with_form(parts, body, asked, record, facts).await),
+            BodyFormat::Json => self.call_with_json(parts, body, asked, record, facts, caller).await,
+            BodyFormat::Multipart => Ok(self.call_with_form(parts, body, asked, record, facts, caller).await),
         }
     }
 
@@ -36,6 +39,7 @@ impl Door {
         (endpoint, path_model): (EndpointIndex, Option<&str>),
         record: &mut Record,
         facts: &mut Facts,
+        caller: &mut Caller,
     ) -> Result<Response<Body>, ApiError> {
         let body = self.intake(body).whole().await.map_err(refusal)?;
         let mut head = match path_model {
@@ -45,12 +49,14 @@ impl Door {
         head.extras.fill_from(&parts.headers)?;
         record.asks_for(&head.model, head.stream);
         record.brings(body.len());
+        let route = self.route(&head.model, &head.extras, caller)?;
+        caller.begins(endpoint, body.len())?;
         let call = Call {
             endpoint,
             model: &head.model,
-            route: self.route(&head.model)?,
+            route,
             stream: head.stream,
-            tokens_are_wanted: self.wants_tokens(endpoint),
+            tokens_are_wanted: self.wants_tokens(endpoint) || caller.counts_tokens(),
             timeouts: timeouts(&head.extras),
             extras: &head.extras,
             content: Content::Json { body: &body, fields: &head.fields },
@@ -66,10 +72,11 @@ impl Door {
         asked: (EndpointIndex, Option<&str>),
         record: &mut Record,
         facts: &mut Facts,
+        caller: &mut Caller,
     ) -> Response<Body> {
         let mut intake = self.intake(body);
         let end = intake.end();
-        let served = self.call_with_upload(parts, intake, asked, record, facts).await;
+        let served = self.call_with_upload(parts, intake, asked, record, facts, caller).await;
         let mut response = served.unwrap_or_else(|error| answer::error(&error));
         if !end.has_come() {
             answer::close(response.headers_mut());
@@ -84,6 +91,7 @@ impl Door {
         (endpoint, path_model): (EndpointIndex, Option<&str>),
         record: &mut Record,
         facts: &mut Facts,
+        caller: &mut Caller,
     ) -> Result<Response<Body>, ApiError> {
         let content_type = parts.headers.get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
         let mut reader = FormReader::new(content_type.unwrap_or_default(), self.settings.max_request_bytes)?;
@@ -100,10 +108,12 @@ impl Door {
         record.asks_for(&model, form.stream);
         let mut extras = Extras::default();
         extras.fill_from(&parts.headers)?;
+        let route = self.route(&model, &extras, caller)?;
+        caller.begins(endpoint, 0)?;
         let call = Call {
             endpoint,
             model: &model,
-            route: self.route(&model)?,
+            route,
             stream: form.stream,
             tokens_are_wanted: false,
             timeouts: timeouts(&extras),
@@ -122,12 +132,21 @@ impl Door {
         Intake::new(body, self.settings.max_request_bytes, self.settings.body_read_timeout)
     }
 
-    fn route<'a>(&'a self, model: &'a str) -> Result<Route<'a>, ApiError> {
+    /// Where a request goes, if who sends it may use that and what it names as fallbacks.
+    fn route<'a>(
+        &'a self,
+        model: &'a str,
+        extras: &Extras,
+        caller: &Caller,
+    ) -> Result<Route<'a>, ApiError> {
         let table = self.router().table();
-        table
-            .route(model)
-            .or_else(|| table.route_of_unknown(model))
-            .ok_or_else(|| ApiError::unknown_model(model, &table.nearest(model)))
+        let route = table.route(model).or_else(|| table.route_of_unknown(model));
+        caller.check_model(model, route.as_ref().map(|route| table.group_of(route)))?;
+        for target in extras.fallbacks.iter().flat_map(|fallbacks| fallbacks.models()) {
+            let route = table.route(target);
+            caller.check_model(target, route.as_ref().map(|route| table.group_of(route)))?;
+        }
+        route.ok_or_else(|| ApiError::unknown_model(model, &pages::nearest(table, model, caller)))
     }
 }
 

@@ -2,12 +2,15 @@
 //!
 //! Each says what is wrong, why, and what to do. None names an upstream's key or address.
 
+mod key;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
 
+pub use self::key::KeyLimit;
 use super::BadRequest;
 
 /// Characters of a client's own text (a model, a path) that an error repeats at most.
@@ -95,14 +98,6 @@ impl ApiError {
              `general_settings.max_header_bytes`."
         );
         Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, INVALID_REQUEST, message)
-    }
-
-    /// 401: no key, or not the right one.
-    #[must_use]
-    pub fn auth() -> Self {
-        let message = "Authentication Error: no valid key was sent. Send the gateway's key as `Authorization: \
-                       Bearer KEY`, or in `x-litellm-api-key`, `api-key` or `x-api-key`.";
-        Self::new(StatusCode::UNAUTHORIZED, "auth_error", message)
     }
 
     /// 405: the path exists, but not for this method; `allowed` is what the `allow` header says.

@@ -39,6 +39,14 @@ pub struct FallbackTarget {
     pub overlay: Overlay,
 }
 
+impl RequestFallbacks {
+    /// Every model that any of the lists names.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        let lists = [&self.general, &self.context_window, &self.content_policy];
+        lists.into_iter().flatten().flat_map(FallbackList::models)
+    }
+}
+
 impl FallbackList {
     /// The targets for a group that failed and goes by these names, the most exact first. Targets that
     /// name no group go before all; `*` stands for every group without a list of its own.
@@ -49,6 +57,12 @@ impl FallbackList {
         }
         let list_of = |name: &&str| self.by_group.iter().find(|(group, _)| &**group == *name);
         names.iter().chain(&["*"]).find_map(list_of).map_or(&[], |(_, targets)| targets)
+    }
+
+    /// Every model that it names.
+    pub fn models(&self) -> impl Iterator<Item = &str> {
+        let by_group = self.by_group.iter().flat_map(|(_, targets)| targets);
+        self.any.iter().chain(by_group).map(|target| &*target.model)
     }
 
     /// Reads a list; `null` is none.

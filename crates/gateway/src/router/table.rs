@@ -18,7 +18,6 @@ use super::observer::Observer;
 use super::physical::{Counts, Physical};
 use super::rules;
 use crate::config::{self, Config, Fallbacks, Hedge, Retries};
-use crate::likeness;
 use crate::shared::{DeploymentName, Strict};
 use crate::strategy;
 use crate::upstream::Origin;
@@ -178,10 +177,10 @@ impl Table {
         (members != group.members()).then(|| group.with_members(members))
     }
 
-    /// Names that a client may have meant: the one most like `model`, if any is like it.
+    /// The name of the group that a route leads to.
     #[must_use]
-    pub fn nearest(&self, model: &str) -> Vec<&str> {
-        likeness::nearest(model, self.listed.iter().map(String::as_str)).into_iter().collect()
+    pub fn group_of(&self, route: &Route<'_>) -> &str {
+        &self.groups[route.group].name
     }
 
     /// All groups: one for each model name, and one for each deployment that is called by its id.

@@ -18,6 +18,7 @@
 mod client_io;
 mod engines;
 mod head_timer;
+mod keys;
 mod sharing;
 mod signals;
 mod worker;
@@ -34,7 +35,7 @@ use tokio::sync::{Semaphore, watch};
 use self::engines::Engines;
 pub use self::signals::until_stopped;
 use self::worker::Worker;
-use crate::config::{Config, Finding, Runtime, Strategy};
+use crate::config::{Config, Finding, LoadError, Runtime, Strategy};
 use crate::front::Door;
 use crate::router::{NotUsable, Observer, Router, Table};
 use crate::shared::{NotShared, Sharing};
@@ -84,7 +85,7 @@ pub enum StartError {
     /// Anyone could use the deployments' keys.
     #[error(
         "{0} is reachable from other machines, and no key is set: anyone could use your deployments.\n\
-         Set general_settings.master_key, or listen on 127.0.0.1, \
+         Set general_settings.master_key or keys, or listen on 127.0.0.1, \
          or pass --open-to-everyone-without-a-key if that is what you want"
     )]
     OpenDoor(IpAddr),
@@ -102,6 +103,9 @@ pub enum StartError {
     /// Counts cannot be shared as the configuration says.
     #[error(transparent)]
     NotShared(#[from] NotShared),
+    /// The keys file has mistakes.
+    #[error(transparent)]
+    Keys(Box<LoadError>),
 }
 
 /// A gateway that runs. Dropping it stops it without grace; [`Running::stop`] lets open answers end.
@@ -112,6 +116,7 @@ pub struct Running {
     stop: watch::Sender<Phase>,
     workers: Vec<JoinHandle<()>>,
     sharing: Option<Sharing>,
+    keys_file: Option<keys::Watch>,
     _engines: Engines,
 }
 
@@ -136,7 +141,7 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
     if !mistakes.is_empty() {
         return Err(StartError::Config(mistakes));
     }
-    if !options.host.is_loopback() && config.general.master_key.is_none() && !options.open_to_everyone {
+    if !options.host.is_loopback() && !config.wants_key() && !options.open_to_everyone {
         return Err(StartError::OpenDoor(options.host));
     }
     let settings = Arc::new(config.general.clone());
@@ -163,12 +168,14 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
     table.observe(Arc::clone(&metrics) as Arc<dyn Observer>);
     options.observers.into_iter().for_each(|observer| table.observe(observer));
     let table = Arc::new(table);
+    let (keys, keys_file) = keys::start(config, &table, &metrics)?;
     let (stop, phase) = watch::channel(Phase::Serving);
     let connections = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
     let worker = || {
         let router = Router::new(Arc::clone(&table));
         let door = Door::new(
             router,
+            Arc::clone(&keys),
             Arc::clone(&metrics),
             status.clone(),
             options.access_log.clone(),
@@ -187,7 +194,7 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
         .enumerate()
         .map(|(at, listener)| worker().spawn(listener, at, workers))
         .collect::<io::Result<_>>()?;
-    Ok(Running { address, table, stop, workers, sharing, _engines: engines })
+    Ok(Running { address, table, stop, workers, sharing, keys_file, _engines: engines })
 }
 
 /// One listener for each worker; the kernel spreads connections over them.
@@ -230,6 +237,19 @@ impl Running {
     #[must_use]
     pub fn table(&self) -> &Arc<Table> {
         &self.table
+    }
+
+    /// Whether there is a keys file.
+    #[must_use]
+    pub fn has_keys_file(&self) -> bool {
+        self.keys_file.is_some()
+    }
+
+    /// Has the keys file read again now, rather than when it is seen to have changed.
+    pub fn read_keys_again(&self) {
+        if let Some(watch) = &self.keys_file {
+            watch.read_now();
+        }
     }
 
     fn stop_now(&self) -> StopNow {

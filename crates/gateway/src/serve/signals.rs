@@ -2,11 +2,12 @@
 
 use std::io;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Running;
 
-/// Serves until SIGTERM or SIGINT, then lets open answers end; a second signal ends it at once.
+/// Serves until SIGTERM or SIGINT, then lets open answers end; a second signal ends it at once. SIGHUP has the keys
+/// file read again; where there is none, it does what it does to any process.
 ///
 /// # Errors
 ///
@@ -16,9 +17,16 @@ pub fn until_stopped(running: Running) -> io::Result<()> {
     let stopped = runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        let mut hangup = match running.has_keys_file() {
+            true => Some(signal(SignalKind::hangup())?),
+            false => None,
+        };
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                () = heard(hangup.as_mut()) => running.read_keys_again(),
+            }
         }
         tracing::info!("stopping: no new connections, open answers may end");
         let now = running.stop_now();
@@ -31,4 +39,14 @@ pub fn until_stopped(running: Running) -> io::Result<()> {
     });
     runtime.shutdown_background();
     stopped
+}
+
+/// Waits for a signal, for ever if nobody listens for it.
+async fn heard(signal: Option<&mut Signal>) {
+    match signal {
+        Some(signal) => {
+            signal.recv().await;
+        }
+        None => std::future::pending().await,
+    }
 }

@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
 use super::lines::Lines;
 use super::log::LogFormat;
-use super::metrics::Metrics;
+use super::metrics::{KeyMetrics, Metrics};
 use crate::openai::endpoint::{EndpointIndex, TokenUse};
 use crate::router::{Basis, CallId, Facts, Served, Tokens, TokensSeen};
 
@@ -58,6 +58,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     deployment: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     prompt_tokens: Option<u64>,
@@ -82,6 +84,9 @@ impl Line<'_> {
             let _ = write!(text, " {model} -> {deployment}");
         } else if let Some(model) = self.model {
             let _ = write!(text, " {model}");
+        }
+        if let Some(key) = self.key {
+            let _ = write!(text, " key {key}");
         }
         if let Some(first_byte) = self.first_byte_ms {
             let _ = write!(text, " first byte {first_byte:.1}ms");
@@ -119,6 +124,7 @@ impl Line<'_> {
 pub struct Record {
     metrics: Arc<Metrics>,
     endpoint: Option<EndpointIndex>,
+    key: Option<Arc<KeyMetrics>>,
     status: Option<StatusCode>,
     call_id: CallId,
     /// What only a line needs; `None` where none is written.
@@ -168,13 +174,18 @@ impl Record {
                 complete: false,
             })
         });
-        Self { metrics: Arc::clone(metrics), endpoint: None, status: None, call_id, draft }
+        Self { metrics: Arc::clone(metrics), endpoint: None, key: None, status: None, call_id, draft }
     }
 
     /// The id the request goes by in headers and logs.
     #[must_use]
     pub fn call_id(&self) -> &CallId {
         &self.call_id
+    }
+
+    /// The key of a client that the request came with.
+    pub fn comes_with(&mut self, key: &Arc<KeyMetrics>) {
+        self.key = Some(Arc::clone(key));
     }
 
     /// The request goes upstream.
@@ -236,6 +247,9 @@ impl Drop for Record {
     fn drop(&mut self) {
         let status = self.status.map_or(CLIENT_LEFT, |status| status.as_u16());
         self.metrics.answered(self.endpoint, status);
+        if let Some(key) = &self.key {
+            key.answered(status);
+        }
         let Some(draft) = &self.draft else { return };
         let tokens = draft.tokens.and_then(|seen| Tokens::new(self.token_use(), seen, draft.prompt_bytes));
         draft.log.write(&Line {
@@ -249,6 +263,7 @@ impl Drop for Record {
             model: draft.model.as_ref().map(|(model, _)| model.as_str()),
             model_group: draft.served.as_ref().map(Served::group),
             deployment: draft.served.as_ref().map(Served::deployment),
+            key: self.key.as_ref().map(|key| key.name()),
             stream: draft.model.as_ref().map(|(_, stream)| *stream),
             prompt_tokens: tokens.map(|tokens| tokens.prompt),
             output_tokens: tokens.and_then(|tokens| tokens.output),

@@ -55,16 +55,50 @@ struct RequestLabels {
     status: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KeyLabels {
+    key: String,
+    status: &'static str,
+}
+
+/// The classes of statuses, by their first digit.
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+fn class_of(status: u16) -> usize {
+    usize::from(status / 100).clamp(1, CLASSES.len()) - 1
+}
+
+/// What is counted for one key of a client.
+#[derive(Debug)]
+pub struct KeyMetrics {
+    name: String,
+    requests: [Counter<u64, AtomicU64>; CLASSES.len()],
+}
+
+impl KeyMetrics {
+    /// The key's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Counts an answer to a request that came with the key.
+    pub fn answered(&self, status: u16) {
+        self.requests[class_of(status)].inc();
+    }
+}
+
 /// All metrics, with a handle resolved beforehand for every combination of labels that a request can meet.
 ///
-/// Labels are model groups and deployments of the configuration, never text that a client sent, so the
+/// Labels are model groups, deployments and keys of the configuration, never text that a client sent, so the
 /// number of series is bounded.
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
     groups: Vec<GroupMetrics>,
     /// By endpoint (one more for everything else) and by the status' first digit.
-    requests: Vec<[Counter<u64, AtomicU64>; 5]>,
+    requests: Vec<[Counter<u64, AtomicU64>; CLASSES.len()]>,
+    keys: Family<KeyLabels, Counter>,
 }
 
 #[derive(Debug)]
@@ -120,6 +154,8 @@ impl Metrics {
         );
         let requests = Family::<RequestLabels, Counter>::default();
         registry.register("requests", "Answers to clients, by endpoint and status class", requests.clone());
+        let keys = Family::<KeyLabels, Counter>::default();
+        registry.register("key_requests", "Answers to clients, by key and status class", keys.clone());
         registry.register_collector(Box::new(Live::of(table)));
         if let Some(status) = sharing {
             registry.register_collector(Box::new(Shared(status)));
@@ -165,18 +201,31 @@ impl Metrics {
             .map(|endpoint| endpoint.path)
             .chain(["other"])
             .map(|endpoint| {
-                ["1xx", "2xx", "3xx", "4xx", "5xx"]
-                    .map(|status| requests.get_or_create_owned(&RequestLabels { endpoint, status }))
+                CLASSES.map(|status| requests.get_or_create_owned(&RequestLabels { endpoint, status }))
             })
             .collect();
-        Self { registry, groups, requests }
+        Self { registry, groups, requests, keys }
     }
 
     /// Counts an answer to a client; `None` is any path that does not go upstream.
     pub fn answered(&self, endpoint: Option<EndpointIndex>, status: u16) {
         let row = endpoint.map_or(ENDPOINTS.len(), EndpointIndex::place);
-        let class = usize::from(status / 100).clamp(1, 5) - 1;
-        self.requests[row][class].inc();
+        self.requests[row][class_of(status)].inc();
+    }
+
+    /// What is counted for the key of this name, from now on or further on.
+    #[must_use]
+    pub fn key(&self, name: &str) -> KeyMetrics {
+        let labels = |status| KeyLabels { key: name.to_owned(), status };
+        let requests = CLASSES.map(|status| self.keys.get_or_create_owned(&labels(status)));
+        KeyMetrics { name: name.to_owned(), requests }
+    }
+
+    /// Stops showing a key that is gone.
+    pub fn forget_key(&self, name: &str) {
+        for status in CLASSES {
+            self.keys.remove(&KeyLabels { key: name.to_owned(), status });
+        }
     }
 
     /// The text that a scrape gets (OpenMetrics).
