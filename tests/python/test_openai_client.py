@@ -8,6 +8,7 @@ Needs the `openai` package. Everything it writes is in a temporary directory.
 import argparse
 import asyncio
 import contextlib
+import hashlib
 import http.server
 import re
 import tempfile
@@ -20,6 +21,8 @@ from serving import serving
 
 KEY = "sk-gateway-key-of-this-test"
 UPSTREAM_KEY = "sk-upstream-key-of-this-test"
+TEAM_KEYS = {name: f"sk-key-of-{name}-in-this-test" for name in ["team-a", "over"]}
+HASHES = {name: hashlib.sha256(key.encode()).hexdigest() for name, key in TEAM_KEYS.items()}
 
 CONFIG = f"""
 model_list:
@@ -52,6 +55,9 @@ router_settings:
   model_group_alias: {{gpt-4o: chat}}
 general_settings:
   master_key: {KEY}
+keys:
+  - {{key_alias: team-a, key_hash: "sha256:{HASHES['team-a']}", models: [chat], rpm_limit: 2}}
+  - {{key_alias: over, key_hash: {HASHES['over']}, expires: 2026-01-01}}
 """
 
 
@@ -186,6 +192,22 @@ def test_a_group_that_rests(client):
     assert 1 <= int(resting.response.headers["retry-after"]) <= 30
 
 
+def test_keys_of_clients(client):
+    def chat(client, model="chat"):
+        return lambda: client.chat.completions.create(model=model, messages=MESSAGES, max_tokens=3)
+
+    team_a, over = (client.with_options(api_key=TEAM_KEYS[name]) for name in ["team-a", "over"])
+    assert {model.id for model in team_a.models.list()} == {"chat", "gpt-4o"}
+    assert raises(openai.AuthenticationError, chat(over)).type == "expired_key"
+    denied = raises(openai.PermissionDeniedError, chat(team_a, "speech"))
+    assert (denied.type, denied.param) == ("key_model_access_denied", "model"), denied.body
+    for left in ["1", "0"]:
+        raw = team_a.chat.completions.with_raw_response.create(model="gpt-4o", messages=MESSAGES, max_tokens=3)
+        assert raw.headers["x-ratelimit-remaining-requests"] == left
+    full = raises(openai.RateLimitError, chat(team_a))
+    assert full.type == "rate_limit_error" and 50 <= int(full.response.headers["retry-after"]) <= 61, full.body
+
+
 def test_many_at_once(client, base_url):
     async def all_of_them():
         async with openai.AsyncOpenAI(base_url=base_url, api_key=KEY, max_retries=0) as client:
@@ -220,7 +242,7 @@ def main():
                 for test in [
                     test_chat, test_streaming_chat, test_a_stream_that_is_left, test_completions,
                     test_embeddings, test_models, test_transcription, test_errors,
-                    test_failures_that_are_not_seen, test_a_group_that_rests,
+                    test_failures_that_are_not_seen, test_a_group_that_rests, test_keys_of_clients,
                     lambda client: test_many_at_once(client, base_url),
                     test_nothing_is_in_flight_any_more,
                 ]:

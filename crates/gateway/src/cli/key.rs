@@ -44,7 +44,9 @@ pub(super) fn run(command: &Command) -> Result<ExitCode, Box<dyn Error>> {
             io::stdin().take(KEY_BYTES_MAX).read_to_string(&mut key)?;
             let key = key.trim();
             if key.is_empty() {
-                return Err("there is no key on standard input: `printf %s \"$KEY\" | leastbusy key hash`".into());
+                return Err(
+                    "there is no key on standard input: `printf %s \"$KEY\" | leastbusy key hash`".into()
+                );
             }
             writeln!(io::stdout(), "{}", KeyHash::of(key.as_bytes()).to_text())?;
         }

@@ -83,7 +83,8 @@ impl KeyHash {
             return None;
         }
         for (byte, pair) in hash.iter_mut().zip(digits.chunks_exact(2)) {
-            let digit = |at: usize| char::from(pair[at]).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            let digit =
+                |at: usize| char::from(pair[at]).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
             *byte = digit(0)? << 4 | digit(1)?;
         }
         Some(Self(hash))

@@ -33,12 +33,8 @@ pub(crate) struct Dialect {
 }
 
 /// The `config.yaml` that LiteLLM reads, too.
-pub(super) static LITELLMS: Dialect = Dialect {
-    sections: &SECTIONS,
-    has_secrets: true,
-    has_units: false,
-    not_yet: NOT_YET,
-};
+pub(super) static LITELLMS: Dialect =
+    Dialect { sections: &SECTIONS, has_secrets: true, has_units: false, not_yet: NOT_YET };
 
 const NOT_YET: &str = "is known to LiteLLM; leastbusy does not serve it yet";
 

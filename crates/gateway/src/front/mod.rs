@@ -17,8 +17,8 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 pub use answer::Answer;
-pub use keys::{Keys, Replaced};
 use keys::{Caller, Guest};
+pub use keys::{Keys, Replaced};
 use page::{NoPage, Page};
 pub use wakes::waker;
 

@@ -133,12 +133,7 @@ impl Door {
     }
 
     /// Where a request goes, if who sends it may use that and what it names as fallbacks.
-    fn route<'a>(
-        &'a self,
-        model: &'a str,
-        extras: &Extras,
-        caller: &Caller,
-    ) -> Result<Route<'a>, ApiError> {
+    fn route<'a>(&'a self, model: &'a str, extras: &Extras, caller: &Caller) -> Result<Route<'a>, ApiError> {
         let table = self.router().table();
         let route = table.route(model).or_else(|| table.route_of_unknown(model));
         caller.check_model(model, route.as_ref().map(|route| table.group_of(route)))?;

@@ -28,10 +28,11 @@ pub(super) fn start(
     let keys = Arc::new(Keys::new(config, metrics));
     let Some(file) = config.general.keys_file.clone() else { return Ok((keys, None)) };
     let mark = Mark::of(file.path());
-    let reader = Reader { file, fixed: config.keys.clone(), table: Arc::clone(table), keys: Arc::clone(&keys) };
+    let reader =
+        Reader { file, fixed: config.keys.clone(), table: Arc::clone(table), keys: Arc::clone(&keys) };
     // What is odd in the file was said with the configuration.
     let (replaced, _) = reader.read().map_err(|error| StartError::Keys(Box::new(error)))?;
-    tracing::info!("{} keys of clients", replaced.all);
+    tracing::info!("keys of clients: {}", replaced.all);
     Ok((keys, Some(Watch::start(reader, mark)?)))
 }
 
@@ -61,7 +62,7 @@ impl Reader {
                 for warning in &warnings {
                     tracing::warn!("{}", warning.one_line());
                 }
-                tracing::info!("{shown} was read again: {all} keys of clients, {new} new, {gone} gone");
+                tracing::info!("{shown} was read again; keys of clients: {all}, {new} new, {gone} gone");
             }
             Err(error) => {
                 for mistake in &error.mistakes {

@@ -28,6 +28,7 @@ mod fallbacks;
 mod forms;
 mod headers;
 mod hedges;
+mod keys;
 mod leaving;
 mod odd_answers;
 mod pages;

@@ -17,8 +17,8 @@ use super::wire::PATIENCE;
 pub(crate) struct Process {
     child: Child,
     pub(crate) address: SocketAddr,
-    log: Arc<Mutex<String>>,
-    access: Arc<Mutex<String>>,
+    pub(crate) log: Arc<Mutex<String>>,
+    pub(crate) access: Arc<Mutex<String>>,
 }
 
 fn leastbusy(config: &Path) -> Command {
@@ -59,7 +59,7 @@ impl Process {
         Client::connect_to(self.address).await
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }

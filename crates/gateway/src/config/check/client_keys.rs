@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::config::finding::{Finding, Path};
 use crate::config::client_key::ALL_MODELS;
+use crate::config::finding::{Finding, Path};
 use crate::config::{ClientKey, KeyHash, mask};
 use crate::likeness::nearest;
 

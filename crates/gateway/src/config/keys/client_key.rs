@@ -50,9 +50,5 @@ pub(in crate::config) static KEYS_FILE: Section =
     Section { name: "the keys file", served: &["keys"], not_yet: &[], without_meaning: &[] };
 
 /// The file that `general_settings.keys_file` names.
-pub(in crate::config) static KEYS_FILES: Dialect = Dialect {
-    sections: &[&CLIENT_KEY, &KEYS_FILE],
-    has_secrets: true,
-    has_units: false,
-    not_yet: NOT_YET,
-};
+pub(in crate::config) static KEYS_FILES: Dialect =
+    Dialect { sections: &[&CLIENT_KEY, &KEYS_FILE], has_secrets: true, has_units: false, not_yet: NOT_YET };

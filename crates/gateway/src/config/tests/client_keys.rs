@@ -36,7 +36,9 @@ fn a_key_is_read_with_litellms_names() {
     };
     assert_eq!(loaded.config.keys, [first, second]);
     assert!(loaded.config.wants_key());
-    assert!(!format!("{:?}", loaded.config).contains("sk-of") && !format!("{:?}", loaded.config).contains(HASH));
+    assert!(
+        !format!("{:?}", loaded.config).contains("sk-of") && !format!("{:?}", loaded.config).contains(HASH)
+    );
 }
 
 #[test]
@@ -46,7 +48,9 @@ fn a_hash_is_read_as_it_is_written() {
     for text in [HASH.to_owned(), hash.to_text(), HASH.to_uppercase(), format!(" {HASH} ")] {
         assert_eq!(KeyHash::parse(&text), Some(hash), "{text}");
     }
-    for text in ["", "sha256:", KEY, &HASH[1..], &format!("{HASH}0"), &HASH.replace('a', "g"), &"é".repeat(32)] {
+    for text in
+        ["", "sha256:", KEY, &HASH[1..], &format!("{HASH}0"), &HASH.replace('a', "g"), &"é".repeat(32)]
+    {
         assert_eq!(KeyHash::parse(text), None, "{text}");
     }
 }
@@ -55,15 +59,42 @@ fn a_hash_is_read_as_it_is_written() {
 fn what_is_wrong_with_keys_is_said_with_the_way_out() {
     let hash = format!("sha256:{HASH}");
     for (entry, expected) in [
-        ("{key_hash: HASH}", "a key needs a `key_alias` / give it a short name of its own, e.g. that of the team that uses it"),
-        ("{key_alias: sk-abcdefgh, key_hash: HASH}", "the `key_alias` looks like a key, and names are shown / give it a short name of its own, e.g. that of the team that uses it"),
-        ("{key_alias: a}", "there is no key: `key_hash` is not set / `leastbusy key new` makes a key, `leastbusy key hash` takes one"),
-        ("{key_alias: a, key_hash: sk-of-a-test}", "a hash is `sha256:` and 64 hexadecimal digits / `leastbusy key hash` makes one of a key"),
-        ("{key_alias: a, key_hash: HASH, key: x}", "`key` and `key_hash` are both set / keep `key_hash` alone"),
-        ("{key_alias: a, key_hash: HASH, rpm_limit: 0}", "0 is not between 1 and 1000000000 / choose a number in that range"),
-        ("{key_alias: a, key_hash: HASH, duration: 30d}", "a duration does not say when it begins / write the day as `expires: 2027-01-31`"),
-        ("{key_alias: a, key_hash: HASH, expires: soon}", "this is neither a day nor a day with a time / write `2027-01-31` or `2027-01-31T18:00:00Z`"),
-        ("{key_alias: a, key_hash: HASH, rpm_limt: 5}", "`rpm_limt` is not a key of keys[] / did you mean `rpm_limit`?"),
+        (
+            "{key_hash: HASH}",
+            "a key needs a `key_alias` / give it a short name of its own, e.g. that of the team that uses it",
+        ),
+        (
+            "{key_alias: sk-abcdefgh, key_hash: HASH}",
+            "the `key_alias` looks like a key, and names are shown / give it a short name of its own, e.g. that of the team that uses it",
+        ),
+        (
+            "{key_alias: a}",
+            "there is no key: `key_hash` is not set / `leastbusy key new` makes a key, `leastbusy key hash` takes one",
+        ),
+        (
+            "{key_alias: a, key_hash: sk-of-a-test}",
+            "a hash is `sha256:` and 64 hexadecimal digits / `leastbusy key hash` makes one of a key",
+        ),
+        (
+            "{key_alias: a, key_hash: HASH, key: x}",
+            "`key` and `key_hash` are both set / keep `key_hash` alone",
+        ),
+        (
+            "{key_alias: a, key_hash: HASH, rpm_limit: 0}",
+            "0 is not between 1 and 1000000000 / choose a number in that range",
+        ),
+        (
+            "{key_alias: a, key_hash: HASH, duration: 30d}",
+            "a duration does not say when it begins / write the day as `expires: 2027-01-31`",
+        ),
+        (
+            "{key_alias: a, key_hash: HASH, expires: soon}",
+            "this is neither a day nor a day with a time / write `2027-01-31` or `2027-01-31T18:00:00Z`",
+        ),
+        (
+            "{key_alias: a, key_hash: HASH, rpm_limt: 5}",
+            "`rpm_limt` is not a key of keys[] / did you mean `rpm_limit`?",
+        ),
     ] {
         let text = with_keys(&format!("- {}\n", entry.replace("HASH", &hash)));
         let said = refused(&text);
@@ -90,7 +121,8 @@ fn what_may_not_do_what_was_meant_is_a_warning() {
          - {{key_alias: c, key_hash: {HASH}0, max_budget: 10}}\n"
     ));
     let text = text.replace(&format!("{HASH}0"), &KeyHash::of(b"sk-c").to_text());
-    let text = text.replace("max_budget: 10", "max_budget: 10, models: [chat, chta, 'x/*', all-proxy-models]");
+    let text =
+        text.replace("max_budget: 10", "max_budget: 10, models: [chat, chta, 'x/*', all-proxy-models]");
     let loaded = read_with(&text, &[("WEAK", "sk-1234")]);
     assert_eq!(
         loaded.warnings.iter().map(|warning| warning.what.as_str()).collect::<Vec<_>>(),
@@ -107,7 +139,9 @@ fn what_may_not_do_what_was_meant_is_a_warning() {
 /// A folder with a configuration that names a keys file, and the keys file.
 fn folder(keys: &str) -> (tempfile::TempDir, LoadResult) {
     let folder = tempfile::tempdir().unwrap();
-    let config = format!("{MODEL_LIST}general_settings: {{keys_file: keys.yaml}}\nkeys:\n- {{key_alias: a, key_hash: {HASH}}}\n");
+    let config = format!(
+        "{MODEL_LIST}general_settings: {{keys_file: keys.yaml}}\nkeys:\n- {{key_alias: a, key_hash: {HASH}}}\n"
+    );
     std::fs::write(folder.path().join("config.yaml"), config).unwrap();
     std::fs::write(folder.path().join("keys.yaml"), keys).unwrap();
     let variables = [("TEAM_B", "sk-of-team-b")].into_iter().collect();
@@ -136,8 +170,14 @@ fn mistakes_in_a_keys_file_have_their_place_in_it() {
         ("keys: 5\n", "expected a list, found a number"),
         ("- key_alias: b\n", "expected a map of settings, found a list"),
         ("keys: [\n", "not YAML"),
-        (&format!("keys:\n- {{key_alias: b, key_hash: {HASH}}}\n"), "this is the same key as one in the configuration"),
-        ("keys:\n- {key_alias: a, key: os.environ/TEAM_B}\n", "the name `a` is also that of a key in the configuration"),
+        (
+            &format!("keys:\n- {{key_alias: b, key_hash: {HASH}}}\n"),
+            "this is the same key as one in the configuration",
+        ),
+        (
+            "keys:\n- {key_alias: a, key: os.environ/TEAM_B}\n",
+            "the name `a` is also that of a key in the configuration",
+        ),
         ("keys:\n- {key_alias: b, key: os.environ/UNSET}\n", "there is no key: `key_hash` is not set"),
     ] {
         let (folder, loaded) = folder(keys);

@@ -79,9 +79,9 @@ impl Caller {
 
     /// Whether the tokens of the answer count.
     pub(in crate::front) fn counts_tokens(&self) -> bool {
-        self.0.as_ref().is_some_and(|known| {
-            known.client.limits.tokens.is_some() && known.token_use != TokenUse::Untold
-        })
+        self.0
+            .as_ref()
+            .is_some_and(|known| known.client.limits.tokens.is_some() && known.token_use != TokenUse::Untold)
     }
 
     /// The answer is over, or nobody wants the rest of it.

@@ -42,7 +42,8 @@ fn guest(keys: &Keys, headers: &[(&'static str, &'static str)]) -> String {
 #[test]
 fn each_of_the_four_headers_opens_the_door() {
     let (keys, _) = keys(Some("sk-master"), &[client_key("team-a", "sk-a")]);
-    for (key, who) in [("sk-master", "operator"), ("sk-a", "team-a"), ("sk-x", "stranger"), ("", "stranger")] {
+    for (key, who) in [("sk-master", "operator"), ("sk-a", "team-a"), ("sk-x", "stranger"), ("", "stranger")]
+    {
         let shown = |name| {
             let value = HeaderValue::from_str(key).unwrap();
             let bearer = HeaderValue::from_str(&format!("bearer {key}")).unwrap();
