@@ -36,7 +36,7 @@ fn scrape() -> String {
     table.count_tokens();
     let status = Status::new(&SharedState::default(), "id".to_owned(), "place".to_owned());
     let metrics = Metrics::new(&table, Some(Arc::new(status)));
-    metrics.key("team-a");
+    let _ = metrics.key("team-a");
     metrics.render()
 }
 
