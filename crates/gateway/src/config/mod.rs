@@ -29,11 +29,14 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+mod affinity;
+mod busy;
 mod check;
 mod client_key;
 mod document;
 mod environment;
 mod files;
+mod filters;
 mod finding;
 mod ids;
 mod keys;
@@ -41,6 +44,7 @@ mod keys_file;
 mod load;
 mod mask;
 mod overrides;
+mod queue;
 mod read;
 mod reliability;
 mod secret;
@@ -51,16 +55,20 @@ mod strategy;
 mod tests;
 mod tree;
 
+pub use affinity::Affinity;
+pub use busy::{BusyBy, Engine, EngineKind, EngineLoad};
 pub(crate) use check::check_router;
 pub use client_key::{ClientKey, KeyHash};
 pub(crate) use document::Document;
 pub use environment::Environment;
+pub use filters::{Filters, HealthChecks, TagFilter};
 pub use finding::{Finding, LoadError, Path, Place, Severity};
 pub(crate) use keys::{Dialect, Section};
 pub(crate) use keys_file::Beside;
 pub use keys_file::KeysFile;
 pub use leastbusy_balance::{ByClass, ErrorClass, LowestLatency, PeakEwma, Strategy, TieBreak};
 pub use load::{Loaded, load, parse};
+pub use queue::Queue;
 pub(crate) use read::{Reader, Setting, Settings, simulated_router};
 pub use reliability::{Cooldown, DeploymentCooldown, Fallbacks, Hedge, Retries, RetryPolicy, WhenAllCooling};
 pub use secret::Secret;
@@ -137,14 +145,29 @@ pub struct Deployment {
     /// `max_parallel_requests`: the most requests in flight; at least 1, `None` sets no limit. Of several entries for one
     /// endpoint and model the lowest counts.
     pub max_parallel_requests: Option<u32>,
-    /// `rpm`: requests a minute that its provider takes, for strategies that go by it; `None` is no limit.
+    /// `rpm`: requests a minute that its provider takes; `None` is no limit. Of several entries for one endpoint and model
+    /// the lowest counts.
     pub rpm: Option<u32>,
-    /// `tpm`: tokens a minute that its provider takes, for strategies that go by it; `None` is no limit.
+    /// `tpm`: tokens a minute that its provider takes, alike.
     pub tpm: Option<u32>,
     /// `input_cost_per_token`, for [`Strategy::LowestCost`]; 0 or more, `None` is not known.
     pub input_cost_per_token: Option<f64>,
     /// `output_cost_per_token`, alike.
     pub output_cost_per_token: Option<f64>,
+    /// What is known of the engine behind it.
+    pub engine: Engine,
+    /// `tags`: of the requests that may go there.
+    pub tags: Vec<String>,
+    /// `tag_regex`: patterns of the `user-agent` of requests that may go there.
+    pub tag_regex: Vec<String>,
+    /// `model_info.max_input_tokens`: the longest prompt that it takes, in tokens; at least 1.
+    pub max_input_tokens: Option<u64>,
+    /// `model_info.blocked`: nothing is sent there; default false.
+    pub blocked: bool,
+    /// `model_info.disable_background_health_check`; default false.
+    pub unchecked: bool,
+    /// `model_info.health_check_timeout`: how long a health check waits; more than 0, `None` is the probe's own limit.
+    pub health_check_timeout: Option<Duration>,
     /// Time limits that differ from the router's.
     pub timeouts: Timeouts,
     /// `num_retries` (also `max_retries`) of a request whose attempt here failed; 0 to 1000, `None` takes the router's.
@@ -182,6 +205,13 @@ impl Deployment {
             tpm: None,
             input_cost_per_token: None,
             output_cost_per_token: None,
+            engine: Engine::default(),
+            tags: Vec::new(),
+            tag_regex: Vec::new(),
+            max_input_tokens: None,
+            blocked: false,
+            unchecked: false,
+            health_check_timeout: None,
             timeouts: Timeouts::default(),
             num_retries: None,
             cooldown: DeploymentCooldown::default(),
@@ -241,6 +271,21 @@ pub struct RouterSettings {
     pub cooldown: Cooldown,
     /// When a second attempt starts beside a slow one.
     pub hedge: Hedge,
+    /// `default_max_parallel_requests`: that of deployments that have neither `max_parallel_requests`, `rpm` nor `tpm`; at
+    /// least 1, `None` sets no limit.
+    pub default_max_parallel_requests: Option<u32>,
+    /// The queue where all is full.
+    pub queue: Queue,
+    /// `least_busy_by`: what makes a deployment busy beside its requests.
+    pub least_busy_by: BusyBy,
+    /// `learn_speeds`: whether the speed of deployments is measured where it is not given; default false.
+    pub learn_speeds: bool,
+    /// What engines say of themselves.
+    pub engine_load: EngineLoad,
+    /// Which deployments may serve a request at all.
+    pub filters: Filters,
+    /// Which requests go where others like them went.
+    pub affinity: Affinity,
 }
 
 /// `general_settings`: the door, its limits, and how the process runs.
