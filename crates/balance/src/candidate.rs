@@ -4,8 +4,9 @@ use std::mem;
 use std::sync::MutexGuard;
 
 use crate::fleet::{Books, DeploymentIndex};
-use crate::group::{Group, Pick, Refusal};
+use crate::group::Group;
 use crate::lease::Lease;
+use crate::pick::{Pick, Refusal};
 use crate::strategy::Terms;
 use crate::usage::Usage;
 

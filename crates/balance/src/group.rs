@@ -1,6 +1,5 @@
 //! The deployments that may serve one model name, and the pick among them.
 
-use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::{Arc, MutexGuard};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use crate::fleet::{Books, DeploymentIndex, Fleet};
 use crate::health::{HealthRules, Role};
 use crate::lease::Lease;
 use crate::load::{Capacity, Weight, load, load_by_speed};
+use crate::pick::{Pick, Refusal};
 use crate::strategy::{Strategy, Terms};
 
 mod by_strategy;
@@ -98,59 +98,6 @@ impl From<TieBreak> for GroupRules {
         Self { tie_break, ..Self::default() }
     }
 }
-
-/// What one pick needs to know.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Pick<'a> {
-    /// Deployments this request was already on; they are left out.
-    pub tried: &'a [DeploymentIndex],
-    /// Those of them that it will not be on again, so that a refusal does not tell when they have rested.
-    pub barred: &'a [DeploymentIndex],
-    /// A random number, which breaks ties.
-    pub dice: u64,
-    /// The time since a moment that is the same for all calls.
-    pub now: Duration,
-    /// Only members of a higher order than this, where a request has done with the lower ones.
-    pub above_order: Option<i64>,
-    /// Whether a deployment that rests may be picked where none else is left: the one whose rest ends first.
-    pub even_resting: bool,
-    /// Whether the answer will be a stream, for strategies that tell them apart.
-    pub stream: bool,
-}
-
-/// Why no deployment could be picked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// The group has no members, or none of a higher order.
-    Empty,
-    /// The request has been on every member that can be picked.
-    AllTried {
-        /// How many others there are: members that rest and that the request was not on.
-        untried: u32,
-        /// When the first of them may be asked; `None` where there are none.
-        soonest: Option<Duration>,
-    },
-    /// Every member that could be picked has as many requests in flight as its limit allows.
-    AllFull,
-    /// Every member rests.
-    AllCooling {
-        /// When the first of them has rested.
-        soonest: Duration,
-    },
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Empty => "the group has no deployments",
-            Self::AllTried { .. } => "every deployment of the group was tried",
-            Self::AllFull => "every deployment of the group is at its limit",
-            Self::AllCooling { .. } => "every deployment of the group is cooling down",
-        })
-    }
-}
-
-impl std::error::Error for Refusal {}
 
 /// Deployments that can answer the same requests.
 #[derive(Debug, Clone)]
@@ -310,16 +257,6 @@ impl Best<'_> {
     }
 }
 
-impl Pick<'_> {
-    fn allows_order(&self, order: i64) -> bool {
-        self.above_order.is_none_or(|above| above < order)
-    }
-
-    fn was_tried(&self, deployment: DeploymentIndex) -> bool {
-        !self.tried.is_empty() && self.tried.contains(&deployment)
-    }
-}
-
 impl Core {
     fn best(&self, pick: &Pick<'_>) -> Best<'_> {
         Best {
@@ -364,7 +301,7 @@ impl Core {
                 return Look::Troubled;
             }
             if best.level < member.order
-                || !pick.allows_order(member.order)
+                || !pick.allows(index, member.order)
                 || pick.was_tried(member.deployment)
                 || is_at_limit(index, seat.in_flight)
             {

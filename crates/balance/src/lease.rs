@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fleet::DeploymentIndex;
-use crate::group::{Core, Pick};
+use crate::group::Core;
 use crate::health::{Report, Role};
 use crate::outcome::Outcome;
+use crate::pick::Pick;
 use crate::strategy::Ended;
 
 /// The right to have one request in flight on a deployment.

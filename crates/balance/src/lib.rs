@@ -67,6 +67,7 @@ mod lease;
 mod load;
 mod others;
 mod outcome;
+mod pick;
 mod quantile;
 mod strategy;
 mod two_view;
@@ -78,7 +79,7 @@ pub use budget::{RetryBudget, RetryLedger};
 pub use candidate::Candidate;
 pub use error_class::{ByClass, ErrorClass};
 pub use fleet::{DeploymentIndex, Fleet};
-pub use group::{Eligible, Group, GroupRules, Member, Pick, Refusal, TieBreak};
+pub use group::{Eligible, Group, GroupRules, Member, TieBreak};
 pub use health::{
     Answers, Condition, Cooldown, Counter, HealthRules, News, RampCounts, Rest, Standing, Tolerance,
 };
@@ -86,6 +87,7 @@ pub use lease::{Ending, Lease};
 pub use load::{Capacity, Weight};
 pub use others::{InstanceId, Known, Learned, Roster, Seen, Told, View};
 pub use outcome::{Blame, Outcome, Phase, Remedy, Verdict};
+pub use pick::{Demand, Pick, Preference, Refusal};
 pub use strategy::{Asked, Choose, Ended, LowestLatency, PeakEwma, Strategy, Terms};
 pub use usage::{ToldUsage, Usage, UsedSecond};
 pub use walk::{

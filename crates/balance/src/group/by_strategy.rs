@@ -2,9 +2,10 @@
 
 use std::sync::MutexGuard;
 
-use super::{Group, GroupRules, Pick, Refusal};
+use super::{Group, GroupRules};
 use crate::fleet::Books;
 use crate::lease::Lease;
+use crate::pick::{Pick, Refusal};
 use crate::strategy::{Asked, Choose, Strategy};
 
 impl Group {

@@ -2,10 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use super::{Group, Member, Pick, Refusal, TieBreak};
+use super::{Group, Member, TieBreak};
 use crate::candidate::Surveyed;
 use crate::health::Availability;
 use crate::lease::Lease;
+use crate::pick::{Pick, Refusal};
 
 /// A member that a pick may choose, told to a rule that knows the counts of all instances itself.
 #[derive(Debug, Clone, Copy, PartialEq)]

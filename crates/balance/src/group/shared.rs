@@ -2,10 +2,11 @@
 
 use std::mem;
 
-use super::{Core, Pick, Refusal, TieBreak};
+use super::{Core, TieBreak};
 use crate::candidate::Surveyed;
 use crate::fleet::Books;
 use crate::others::{Scratch, Sharing};
+use crate::pick::{Pick, Refusal};
 use crate::two_view::{self, Sight};
 
 impl Core {

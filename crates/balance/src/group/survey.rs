@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Core, Pick, Unavailable};
+use super::{Core, Unavailable};
 use crate::candidate::Surveyed;
 use crate::fleet::{Books, DeploymentIndex, Seat};
 use crate::health::{Availability, Peers};
 use crate::load::{load, load_by_speed};
+use crate::pick::Pick;
 
 impl Core {
     /// Tells of each member that this pick may choose, and then of the others.
@@ -22,7 +23,7 @@ impl Core {
         let crew = books.crew();
         let mut unavailable = Unavailable::default();
         for (index, member) in self.members.iter().enumerate() {
-            if !pick.allows_order(member.order) {
+            if !pick.allows(index, member.order) {
                 continue;
             }
             let tried = pick.was_tried(member.deployment);

@@ -3,14 +3,17 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Core, Member, Pick, Refusal};
+use super::{Core, Member};
 use crate::fleet::Books;
 use crate::health::Availability;
+use crate::pick::{Pick, Refusal};
 
 impl Core {
     /// Why a pick could choose nobody while nothing has failed lately.
     pub(super) fn refusal(&self, books: &Books, pick: &Pick<'_>) -> Refusal {
-        let mut allowed = self.members.iter().filter(|member| pick.allows_order(member.order)).peekable();
+        let allowed =
+            self.members.iter().enumerate().filter(|(index, member)| pick.allows(*index, member.order));
+        let mut allowed = allowed.map(|(_, member)| member).peekable();
         let is_empty = allowed.peek().is_none();
         let is_full = |member: &Member| {
             !pick.was_tried(member.deployment) && member.is_at_limit(books.seat(member.deployment).in_flight)

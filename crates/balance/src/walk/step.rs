@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::fleet::DeploymentIndex;
-use crate::group::Refusal;
 use crate::outcome::Outcome;
+use crate::pick::Refusal;
 
 /// What the caller does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

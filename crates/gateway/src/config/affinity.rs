@@ -30,12 +30,6 @@ impl Affinity {
 
 impl Default for Affinity {
     fn default() -> Self {
-        Self {
-            session: false,
-            user: false,
-            prefix: false,
-            ttl: Duration::from_secs(3600),
-            bound: 1.25,
-        }
+        Self { session: false, user: false, prefix: false, ttl: Duration::from_secs(3600), bound: 1.25 }
     }
 }
