@@ -1,10 +1,9 @@
 //! A choice of one's own: who may be picked, for a rule that is not least busy.
 
 use std::mem;
-use std::sync::MutexGuard;
 
 use crate::fleet::{Books, DeploymentIndex};
-use crate::group::Group;
+use crate::group::{Core, Group};
 use crate::lease::Lease;
 use crate::pick::{Pick, Refusal};
 use crate::strategy::Terms;
@@ -48,6 +47,8 @@ pub(crate) struct Surveyed {
     pub(crate) load: f64,
     /// Requests of this instance, with failed ones that still count.
     pub(crate) busy: f64,
+    /// Requests of other instances, as they told.
+    pub(crate) others: u32,
     /// Its weight, or what its places do, as far as its answers are good.
     pub(crate) share: f64,
     /// Whether it has reached its limit, what the other instances told included.
@@ -96,20 +97,24 @@ impl Group {
         pick: &Pick<'_>,
         choose: impl FnOnce(&[Candidate]) -> usize,
     ) -> Result<Lease, Refusal> {
-        self.pick_among(self.core.fleet.lock(), pick, |_, candidates| choose(candidates))
+        let mut books = self.core.fleet.lock();
+        let chosen = self.core.choose_among(&mut books, pick, |_, candidates| choose(candidates))?;
+        Ok(self.core.lease(&mut books, chosen, pick))
     }
+}
 
-    /// Shows the candidates, lets one be chosen, and counts.
-    pub(crate) fn pick_among(
+impl Core {
+    /// Shows the candidates and lets one be chosen.
+    pub(crate) fn choose_among(
         &self,
-        mut books: MutexGuard<'_, Books>,
+        books: &mut Books,
         pick: &Pick<'_>,
         choose: impl FnOnce(&mut Books, &[Candidate]) -> usize,
-    ) -> Result<Lease, Refusal> {
+    ) -> Result<usize, Refusal> {
         let mut candidates = mem::take(&mut books.candidates);
         candidates.clear();
         let mut best = (i64::MAX, true);
-        let unavailable = self.core.survey(&mut books, pick, &self.core.limits(), |surveyed| {
+        let unavailable = self.survey(books, pick, &self.limits(), |surveyed| {
             let class = surveyed.class_as_told();
             if class < best {
                 best = class;
@@ -125,16 +130,16 @@ impl Group {
                 for candidate in &mut candidates {
                     candidate.usage = books.tally(candidate.deployment).usage(pick.now);
                 }
-                Ok(candidates[choose(&mut books, &candidates)].member)
+                Ok(candidates[choose(books, &candidates)].member)
             }
         };
         books.candidates = candidates;
-        Ok(self.lease(books, chosen?, pick))
+        chosen
     }
 
     /// All but its usage, for which the books are asked once the survey is over.
     fn candidate(&self, surveyed: &Surveyed) -> Candidate {
-        let member = &self.members()[surveyed.member];
+        let member = &self.members[surveyed.member];
         Candidate {
             member: surveyed.member,
             deployment: member.deployment,

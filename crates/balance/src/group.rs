@@ -1,7 +1,7 @@
 //! The deployments that may serve one model name, and the pick among them.
 
 use std::num::NonZeroU32;
-use std::sync::{Arc, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::budget::RetryBudget;
@@ -16,6 +16,7 @@ use crate::strategy::{Strategy, Terms};
 
 mod by_strategy;
 mod exactly;
+mod preferred;
 mod shared;
 mod survey;
 mod unavailable;
@@ -181,32 +182,8 @@ impl Group {
     /// If a [`Choose`](crate::Choose) of one's own returns a place that is not there.
     pub fn pick(&self, pick: &Pick<'_>) -> Result<Lease, Refusal> {
         let mut books = self.core.fleet.lock();
-        if let Some(strategy) = self.core.strategy {
-            return self.pick_by_strategy(books, pick, strategy);
-        }
-        if books.others().is_some() {
-            let chosen = self.core.least_busy_of_all(&mut books, pick, &self.core.limits())?;
-            return Ok(self.lease(books, chosen, pick));
-        }
-        let chosen = match self.core.least_busy(&books, pick) {
-            Look::Chosen(chosen) => chosen,
-            Look::Nobody => return Err(self.core.refusal(&books, pick)),
-            Look::Troubled => self.core.least_busy_in_trouble(&mut books, pick, &self.core.limits())?,
-        };
-        Ok(self.lease(books, chosen, pick))
-    }
-
-    /// Counts a request on the member that was chosen.
-    pub(crate) fn lease(&self, mut books: MutexGuard<'_, Books>, chosen: usize, pick: &Pick<'_>) -> Lease {
-        let deployment = self.core.members[chosen].deployment;
-        debug_assert!(!pick.tried.contains(&deployment));
-        let in_flight = books.take(deployment, pick.now);
-        let role = match books.seat(deployment).calm {
-            true => Role::Plain,
-            false => books.health(deployment).picked(pick.now, pick.even_resting),
-        };
-        drop(books);
-        Lease::new(Arc::clone(&self.core), chosen, in_flight, pick, role)
+        let chosen = self.core.choose(&mut books, pick)?;
+        Ok(self.core.lease(&mut books, chosen, pick))
     }
 
     /// Whether one more retry is within the group's budget; if so, it is taken.
@@ -258,6 +235,36 @@ impl Best<'_> {
 }
 
 impl Core {
+    /// Whom a pick goes to.
+    pub(crate) fn choose(&self, books: &mut Books, pick: &Pick<'_>) -> Result<usize, Refusal> {
+        if let Some(preferred) = self.preferred(books, pick) {
+            return Ok(preferred);
+        }
+        if let Some(strategy) = self.strategy {
+            return self.choose_by_strategy(books, pick, strategy);
+        }
+        if books.others().is_some() {
+            return self.least_busy_of_all(books, pick, &self.limits());
+        }
+        match self.least_busy(books, pick) {
+            Look::Chosen(chosen) => Ok(chosen),
+            Look::Nobody => Err(self.refusal(books, pick)),
+            Look::Troubled => self.least_busy_in_trouble(books, pick, &self.limits()),
+        }
+    }
+
+    /// Counts a request on the member that was chosen.
+    pub(crate) fn lease(self: &Arc<Self>, books: &mut Books, chosen: usize, pick: &Pick<'_>) -> Lease {
+        let deployment = self.members[chosen].deployment;
+        debug_assert!(!pick.tried.contains(&deployment));
+        let in_flight = books.take(deployment, pick.now);
+        let role = match books.seat(deployment).calm {
+            true => Role::Plain,
+            false => books.health(deployment).picked(pick.now, pick.even_resting),
+        };
+        Lease::new(Arc::clone(self), chosen, in_flight, pick, role)
+    }
+
     fn best(&self, pick: &Pick<'_>) -> Best<'_> {
         Best {
             chosen: None,

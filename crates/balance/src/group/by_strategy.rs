@@ -1,10 +1,7 @@
 //! A group whose picks go by another strategy than least busy.
 
-use std::sync::MutexGuard;
-
-use super::{Group, GroupRules};
+use super::{Core, Group, GroupRules};
 use crate::fleet::Books;
-use crate::lease::Lease;
 use crate::pick::{Pick, Refusal};
 use crate::strategy::{Asked, Choose, Strategy};
 
@@ -46,18 +43,20 @@ impl Group {
         let place = self.core.fleet.lock().group(self.core.index).add_strategy(Box::new(choose));
         self.with(self.members().to_vec(), self.core.rules, Some(place))
     }
+}
 
+impl Core {
     /// As the group's strategy at this place has it.
-    pub(super) fn pick_by_strategy(
+    pub(super) fn choose_by_strategy(
         &self,
-        books: MutexGuard<'_, Books>,
+        books: &mut Books,
         pick: &Pick<'_>,
         strategy: usize,
-    ) -> Result<Lease, Refusal> {
-        let tie_break = self.core.rules.tie_break;
+    ) -> Result<usize, Refusal> {
+        let tie_break = self.rules.tie_break;
         let asked = Asked { stream: pick.stream, dice: pick.dice, now: pick.now, tie_break };
-        self.pick_among(books, pick, |books, candidates| {
-            books.group(self.core.index).strategies[strategy].choose(candidates, &asked)
+        self.choose_among(books, pick, |books, candidates| {
+            books.group(self.index).strategies[strategy].choose(candidates, &asked)
         })
     }
 }

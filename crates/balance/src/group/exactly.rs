@@ -94,7 +94,7 @@ impl Group {
             Availability::Closed(_) | Availability::Probed(_) if pick.even_resting => {}
             Availability::Closed(_) | Availability::Probed(_) => return None,
         }
-        Some(self.lease(books, member, pick))
+        Some(self.core.lease(&mut books, member, pick))
     }
 
     /// As [`Group::pick`], with limits of this moment in place of the members' own: `limit` tells that of a member.
@@ -113,6 +113,6 @@ impl Group {
             true => self.core.least_busy_of_all(&mut books, pick, &limits)?,
             false => self.core.least_busy_in_trouble(&mut books, pick, &limits)?,
         };
-        Ok(self.lease(books, chosen, pick))
+        Ok(self.core.lease(&mut books, chosen, pick))
     }
 }

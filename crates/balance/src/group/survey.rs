@@ -40,12 +40,11 @@ impl Core {
                     unavailable.somebody_full = true;
                     return;
                 }
-                let seems_full = limit.is_some_and(|limit| {
-                    limit <= in_flight.saturating_add(books.others_in_flight(member.deployment))
-                });
+                let others = books.others_in_flight(member.deployment);
+                let seems_full = limit.is_some_and(|limit| limit <= in_flight.saturating_add(others));
                 let share = factor * self.share(index);
                 let (member, order) = (index, member.order);
-                see(Surveyed { member, order, in_flight, is_full, load, busy, share, seems_full });
+                see(Surveyed { member, order, in_flight, is_full, load, busy, others, share, seems_full });
             };
             if calm {
                 let busy = in_flight.into();

@@ -7,6 +7,7 @@ mod model;
 mod request;
 mod virtual_load;
 
+mod among;
 mod candidates;
 mod elsewhere;
 mod every_capacity;

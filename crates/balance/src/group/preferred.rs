@@ -1,0 +1,43 @@
+//! The deployment that a request is better off with, as long as it is not much busier than the others.
+
+use super::Core;
+use crate::candidate::Surveyed;
+use crate::fleet::Books;
+use crate::pick::{Pick, Preference};
+
+impl Core {
+    /// The member that the pick prefers, if it can be picked and its load stays within the bound.
+    ///
+    /// Levels and free places go before preferences: it must be one of the best class.
+    pub(super) fn preferred(&self, books: &mut Books, pick: &Pick<'_>) -> Option<usize> {
+        let Preference { deployment, bound } = pick.prefer?;
+        let mut best = (i64::MAX, true);
+        let mut all = Load::default();
+        let mut preferred = None;
+        self.survey(books, pick, &self.limits(), |surveyed| {
+            let class = surveyed.class_as_told();
+            let Surveyed { member, busy, others, share, .. } = surveyed;
+            if class < best {
+                (best, all, preferred) = (class, Load::default(), None);
+            }
+            if class == best {
+                let load = Load { busy: busy + f64::from(others), share };
+                all.busy += load.busy;
+                all.share += load.share;
+                if self.members[member].deployment == deployment {
+                    preferred = Some((member, load));
+                }
+            }
+        });
+        let (member, load) = preferred?;
+        let most = (bound * load.share * (all.busy + 1.0) / all.share).ceil();
+        (load.busy + 1.0 <= most).then_some(member)
+    }
+}
+
+/// Requests, and what carries them.
+#[derive(Default)]
+struct Load {
+    busy: f64,
+    share: f64,
+}
