@@ -9,6 +9,7 @@ use crate::group::{Group, GroupRules, Member};
 use crate::health::{Condition, Crew, Health};
 use crate::others::Sharing;
 use crate::quantile::Quantile;
+use crate::queue::Queue;
 use crate::strategy::Choose;
 use crate::usage::Tally;
 
@@ -49,6 +50,10 @@ pub(crate) struct Books {
     sharing: Option<Box<Sharing>>,
     /// Whether instances give each other the right to probe.
     probes_guarded: bool,
+    /// The groups that somebody waits for.
+    queued: Vec<usize>,
+    /// The latest moment that a queue was told of.
+    clock: Duration,
     /// Room for the candidates of a pick, so that none allocates.
     pub(crate) candidates: Vec<Candidate>,
 }
@@ -71,6 +76,7 @@ pub(crate) struct GroupBook {
     pub(crate) retries: RetryLedger,
     /// The strategies that it is picked from by, but for least busy.
     pub(crate) strategies: Vec<Box<dyn Choose>>,
+    pub(crate) queue: Queue,
 }
 
 impl GroupBook {
@@ -127,6 +133,7 @@ impl Fleet {
             first_byte: Quantile::default(),
             retries: RetryLedger::new(rules.retry_budget),
             strategies: Vec::new(),
+            queue: Queue::default(),
         };
         let strategy = rules.strategy.choose().map(|choose| book.add_strategy(choose));
         books.groups.push(book);
@@ -196,6 +203,36 @@ impl Books {
 
     pub(crate) fn group(&mut self, index: usize) -> &mut GroupBook {
         &mut self.groups[index]
+    }
+
+    pub(crate) fn queue(&mut self, group: usize) -> &mut Queue {
+        &mut self.groups[group].queue
+    }
+
+    /// Whether a freed place may be somebody's.
+    pub(crate) fn anybody_waits(&self) -> bool {
+        !self.queued.is_empty()
+    }
+
+    /// The groups that somebody waits for.
+    pub(crate) fn queued(&self) -> &[usize] {
+        &self.queued
+    }
+
+    pub(crate) fn has_queue(&mut self, group: usize) {
+        if !self.queued.contains(&group) {
+            self.queued.push(group);
+        }
+    }
+
+    pub(crate) fn has_no_queue(&mut self, group: usize) {
+        self.queued.retain(|queued| *queued != group);
+    }
+
+    /// This moment, or the latest one that it was told of: a lease that is dropped does not know the time.
+    pub(crate) fn clock(&mut self, now: Duration) -> Duration {
+        self.clock = self.clock.max(now);
+        self.clock
     }
 
     /// Requests in flight on each deployment, in the order they were added.

@@ -253,8 +253,21 @@ impl Core {
         }
     }
 
-    /// Counts a request on the member that was chosen.
+    /// Whether there is anybody whom a pick could go to.
+    pub(crate) fn may_choose(&self, books: &mut Books, pick: &Pick<'_>) -> Result<(), Refusal> {
+        let mut is_anybody = false;
+        let unavailable = self.survey(books, pick, &self.limits(), |_| is_anybody = true);
+        if is_anybody { Ok(()) } else { unavailable.instead(pick).map(|_| ()) }
+    }
+
+    /// Counts a request on the member that was chosen, and hands out its lease.
     pub(crate) fn lease(self: &Arc<Self>, books: &mut Books, chosen: usize, pick: &Pick<'_>) -> Lease {
+        let (in_flight, role) = self.count(books, chosen, pick);
+        Lease::new(Arc::clone(self), chosen, in_flight, pick, role)
+    }
+
+    /// Counts a request on the member that was chosen; the new count, and what the request is to it.
+    pub(crate) fn count(&self, books: &mut Books, chosen: usize, pick: &Pick<'_>) -> (u32, Role) {
         let deployment = self.members[chosen].deployment;
         debug_assert!(!pick.tried.contains(&deployment));
         let in_flight = books.take(deployment, pick.now);
@@ -262,7 +275,7 @@ impl Core {
             true => Role::Plain,
             false => books.health(deployment).picked(pick.now, pick.even_resting),
         };
-        Lease::new(Arc::clone(self), chosen, in_flight, pick, role)
+        (in_flight, role)
     }
 
     fn best(&self, pick: &Pick<'_>) -> Best<'_> {

@@ -8,6 +8,7 @@ use crate::group::Core;
 use crate::health::{Report, Role};
 use crate::outcome::Outcome;
 use crate::pick::Pick;
+use crate::queue::{hand_on, wake};
 use crate::strategy::Ended;
 
 /// The right to have one request in flight on a deployment.
@@ -55,7 +56,7 @@ impl From<Outcome> for Ending {
 }
 
 /// The median time of a success in a group that has had none yet.
-const TYPICAL: Duration = Duration::from_secs(1);
+pub(crate) const TYPICAL: Duration = Duration::from_secs(1);
 
 impl Lease {
     pub(crate) fn new(core: Arc<Core>, member: usize, in_flight: u32, pick: &Pick<'_>, role: Role) -> Self {
@@ -134,8 +135,8 @@ impl Lease {
     pub fn end(mut self, ending: impl Into<Ending>, now: Duration) -> Option<Duration> {
         let ending = ending.into();
         self.over = true;
-        let mut books = self.core.fleet.lock();
-        let books = &mut *books;
+        let mut guard = self.core.fleet.lock();
+        let books = &mut *guard;
         let in_flight = books.seat(self.deployment).in_flight;
         books.give_back(self.deployment);
         if 0 < ending.tokens {
@@ -174,6 +175,9 @@ impl Lease {
             let calm = books.health(self.deployment).settle(now);
             books.set_calm(self.deployment, calm);
         }
+        let wakers = hand_on(books, now);
+        drop(guard);
+        wake(wakers);
         rested
     }
 
@@ -202,5 +206,8 @@ impl Drop for Lease {
         if self.role == Role::Probe {
             books.health(self.deployment).probe_abandoned();
         }
+        let wakers = hand_on(&mut books, self.started);
+        drop(books);
+        wake(wakers);
     }
 }

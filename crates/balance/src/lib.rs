@@ -69,6 +69,7 @@ mod others;
 mod outcome;
 mod pick;
 mod quantile;
+mod queue;
 mod strategy;
 mod two_view;
 mod usage;
@@ -88,6 +89,7 @@ pub use load::{Capacity, Weight};
 pub use others::{InstanceId, Known, Learned, Roster, Seen, Told, View};
 pub use outcome::{Blame, Outcome, Phase, Remedy, Verdict};
 pub use pick::{Demand, Pick, Preference, Refusal};
+pub use queue::{Queued, Ticket, Wait};
 pub use strategy::{Asked, Choose, Ended, LowestLatency, PeakEwma, Strategy, Terms};
 pub use usage::{ToldUsage, Usage, UsedSecond};
 pub use walk::{

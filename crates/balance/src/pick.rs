@@ -83,6 +83,17 @@ pub enum Refusal {
     },
     /// Every member that could be picked has as many requests in flight as its limit allows.
     AllFull,
+    /// Every member that could be picked is at a limit, and some of them only because they were asked for as much as
+    /// their providers grant in a minute.
+    AllSpent {
+        /// When the first of these may be asked again.
+        soonest: Duration,
+    },
+    /// Every member that could be picked is at its limit, and as many requests wait as may.
+    QueueFull {
+        /// The time in which those that wait will probably have been served.
+        wait: Duration,
+    },
     /// Every member rests.
     AllCooling {
         /// When the first of them has rested.
@@ -96,6 +107,10 @@ impl fmt::Display for Refusal {
             Self::Empty => "the group has no deployments",
             Self::AllTried { .. } => "every deployment of the group was tried",
             Self::AllFull => "every deployment of the group is at its limit",
+            Self::AllSpent { .. } => {
+                "every deployment of the group has had its requests or tokens of this minute"
+            }
+            Self::QueueFull { .. } => "every deployment of the group is at its limit, and so is the queue",
             Self::AllCooling { .. } => "every deployment of the group is cooling down",
         })
     }

@@ -89,7 +89,7 @@ impl From<Refusal> for NoPick {
         match refusal {
             Refusal::Empty => Self::Empty,
             Refusal::AllTried { untried, soonest } => Self::AllTried { untried, soonest },
-            Refusal::AllFull => Self::AllFull,
+            Refusal::AllFull | Refusal::AllSpent { .. } | Refusal::QueueFull { .. } => Self::AllFull,
             Refusal::AllCooling { soonest } => Self::AllCooling { soonest },
         }
     }

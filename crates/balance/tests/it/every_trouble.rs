@@ -91,7 +91,9 @@ impl World {
                 None
             }
             Err(Refusal::Empty) => panic!("the group has members"),
-            Err(Refusal::AllFull) => panic!("nobody has a limit"),
+            Err(Refusal::AllFull | Refusal::AllSpent { .. } | Refusal::QueueFull { .. }) => {
+                panic!("nobody has a limit")
+            }
         }
     }
 

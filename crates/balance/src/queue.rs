@@ -1,0 +1,263 @@
+//! Requests that wait for a place.
+//!
+//! # The problem
+//!
+//! When every deployment of a group is full, a request may be refused, or pushed on to a deployment whose own queue
+//! grows. Both are worse than one queue for all: whoever is pushed early waits behind one long answer while a place
+//! beside it comes free.
+//!
+//! # The rule
+//!
+//! A request that finds everybody full takes a [`Ticket`]. Each place that comes free is handed to one waiter, under the
+//! lock under which it came free: nobody else can take it, and nobody wakes for nothing. The lowest priority number
+//! goes first; of the same priority, clients take turns by deficit round robin (Shreedhar and Varghese, "Efficient
+//! fair queuing using deficit round robin", 1995), counted in the tokens that their requests take; of the same
+//! client, whoever came first. One that left out members, because it was there or must not go there, may be overtaken
+//! by those that can take the place.
+//!
+//! Who leaves drops the ticket. A lease that was handed over and not fetched goes to the next.
+
+use std::collections::BTreeMap;
+use std::mem;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use self::line::{Line, Place, Waiter};
+use crate::fleet::{Books, Fleet};
+use crate::group::{Core, Group};
+use crate::health::Role;
+use crate::lease::{Lease, TYPICAL};
+use crate::pick::{Pick, Refusal};
+use crate::window::Window;
+
+mod line;
+mod ticket;
+
+pub use ticket::{Queued, Ticket};
+
+/// How a request waits.
+#[derive(Debug, Clone)]
+pub struct Wait {
+    /// The lowest number goes first.
+    pub priority: i64,
+    /// Whose request it is: those with the same number share their turns.
+    pub client: u64,
+    /// The most requests of the group that may wait at once, this one included.
+    pub most: u32,
+    /// Is woken when a lease is there.
+    pub waker: Waker,
+}
+
+/// The queue of one group.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    line: Line,
+    /// Leases that were handed over and not fetched yet.
+    granted: BTreeMap<Place, Grant>,
+    pace: Pace,
+}
+
+/// The seconds that a queue's pace is measured over.
+const PACE: usize = 10;
+
+/// How many places were handed on.
+#[derive(Debug)]
+struct Pace {
+    grants: Window<PACE>,
+    /// Since when somebody waits.
+    since: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { grants: Window::new(), since: Duration::ZERO }
+    }
+}
+
+impl Pace {
+    /// Seconds between two places; `None` where none was handed on.
+    fn seconds(&mut self, now: Duration) -> Option<f64> {
+        let (grants, _) = self.grants.sums(now);
+        let measured = now.saturating_sub(self.since).min(Duration::from_secs(PACE as u64));
+        (0 < grants).then(|| measured.as_secs_f64() / grants as f64)
+    }
+}
+
+/// A lease that waits for its waiter.
+#[derive(Debug)]
+struct Grant {
+    waiter: Waiter,
+    member: usize,
+    in_flight: u32,
+    role: Role,
+    at: Duration,
+}
+
+impl Grant {
+    fn into_lease(self) -> Lease {
+        let Self { waiter, member, in_flight, role, at } = self;
+        Lease::new(Arc::clone(&waiter.core), member, in_flight, &waiter.pick(at), role)
+    }
+}
+
+impl Group {
+    /// Takes a lease as [`Group::pick`] does, or a place in the queue where everybody who could serve is full, or others
+    /// wait already.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::QueueFull`] when as many wait as may; the other refusals as [`Group::pick`], but for
+    /// [`Refusal::AllFull`] and [`Refusal::AllSpent`], which waiting helps against.
+    ///
+    /// ```
+    /// use std::num::NonZeroU32;
+    /// use std::task::Waker;
+    /// use leastbusy_balance::{Fleet, Member, Pick, Queued, TieBreak, Wait, Weight};
+    ///
+    /// let fleet = Fleet::new();
+    /// let member = Member { limit: NonZeroU32::new(1), ..Member::new(fleet.deploy(), Weight::ONE) };
+    /// let group = fleet.group(vec![member], TieBreak::Random);
+    /// let wait = || Wait { priority: 0, client: 0, most: 8, waker: Waker::noop().clone() };
+    ///
+    /// let Ok(Queued::Served(first)) = group.pick_or_queue(&Pick::default(), wait()) else { panic!("idle") };
+    /// let Ok(Queued::Waiting(mut ticket)) = group.pick_or_queue(&Pick::default(), wait()) else { panic!("full") };
+    /// drop(first);
+    /// let lease = ticket.fetch(Pick::default().now, Waker::noop());
+    /// assert!(lease.is_some());
+    /// ```
+    pub fn pick_or_queue(&self, pick: &Pick<'_>, wait: Wait) -> Result<Queued, Refusal> {
+        let Wait { priority, client, most, waker } = wait;
+        let mut books = self.core.fleet.lock();
+        let waiting = books.queue(self.core.index).line.waiting();
+        // Who comes now does not go before those that wait.
+        let found = match waiting {
+            0 => self.core.choose(&mut books, pick).map(Some),
+            _ => self.core.may_choose(&mut books, pick).map(|()| None),
+        };
+        match found {
+            Ok(Some(chosen)) => return Ok(Queued::Served(self.core.lease(&mut books, chosen, pick))),
+            Ok(None) | Err(Refusal::AllFull | Refusal::AllSpent { .. }) => {}
+            Err(refusal) => return Err(refusal),
+        }
+        if most <= waiting {
+            return Err(Refusal::QueueFull { wait: self.core.wait(&mut books, pick.now) });
+        }
+        let queue = books.queue(self.core.index);
+        if waiting == 0 {
+            queue.pace.since = pick.now;
+        }
+        let ahead = queue.line.waiting_until(priority);
+        let waiter = Waiter::new(Arc::clone(&self.core), pick, waker);
+        let place = queue.line.push((priority, client), waiter);
+        books.has_queue(self.core.index);
+        let wakers = hand_on(&mut books, pick.now);
+        drop(books);
+        wake(wakers);
+        let mut ticket = Ticket::new(Arc::clone(&self.core), place, ahead);
+        Ok(match ticket.take() {
+            Some(lease) => Queued::Served(lease),
+            None => Queued::Waiting(ticket),
+        })
+    }
+
+    /// How many requests wait.
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
+        self.core.fleet.lock().queue(self.core.index).line.waiting()
+    }
+}
+
+impl Core {
+    /// In what time those that wait will probably have been served.
+    // At the pace of the last seconds; where nothing has moved yet, each place for as long as answers usually take.
+    fn wait(&self, books: &mut Books, now: Duration) -> Duration {
+        let places: u32 = self.members.iter().map(|member| books.seat(member.deployment).in_flight).sum();
+        let group = books.group(self.index);
+        let answer = group.typical.get().unwrap_or(TYPICAL).as_secs_f64();
+        let each = group.queue.pace.seconds(now).unwrap_or(answer / f64::from(places.max(1)));
+        Duration::try_from_secs_f64(each * f64::from(group.queue.line.waiting()))
+            .unwrap_or(LONGEST)
+            .min(LONGEST)
+    }
+}
+
+/// The longest wait that anybody is told.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+impl Fleet {
+    /// How many requests wait, for whatever group.
+    #[must_use]
+    pub fn waiting(&self) -> u32 {
+        self.lock().waiting()
+    }
+}
+
+/// Hands the places that are free to those who wait, and returns whom to wake once the lock is open.
+pub(crate) fn hand_on(books: &mut Books, now: Duration) -> Vec<Waker> {
+    if !books.anybody_waits() {
+        return Vec::new();
+    }
+    let now = books.clock(now);
+    let mut wakers = Vec::new();
+    let mut left = books.queued().to_vec();
+    // Groups may share deployments: the most urgent of all goes first, then whoever has waited longest.
+    while let Some(at) = most_urgent(books, &left) {
+        match serve(books, left[at], now) {
+            Some(waker) => wakers.push(waker),
+            None => {
+                left.swap_remove(at);
+            }
+        }
+    }
+    wakers
+}
+
+pub(crate) fn wake(wakers: Vec<Waker>) {
+    wakers.into_iter().for_each(Waker::wake);
+}
+
+fn most_urgent(books: &mut Books, groups: &[usize]) -> Option<usize> {
+    let heads =
+        groups.iter().enumerate().filter_map(|(at, group)| Some((books.queue(*group).line.head()?, at)));
+    heads.min().map(|(_, at)| at)
+}
+
+/// Hands one place to a waiter of this group.
+fn serve(books: &mut Books, group: usize, now: Duration) -> Option<Waker> {
+    let mut queue = mem::take(books.queue(group));
+    let served = queue.line.serve(|waiter| {
+        let pick = waiter.pick(now);
+        let member = waiter.core.choose(books, &pick).ok()?;
+        Some((member, waiter.core.count(books, member, &pick)))
+    });
+    let waker = served.map(|(place, waiter, (member, (in_flight, role)))| {
+        let waker = waiter.waker.clone();
+        queue.pace.grants.add(now, 1, 0);
+        queue.granted.insert(place, Grant { waiter, member, in_flight, role, at: now });
+        waker
+    });
+    let is_empty = queue.line.waiting() == 0;
+    *books.queue(group) = queue;
+    if is_empty {
+        books.has_no_queue(group);
+    }
+    waker
+}
+
+impl Books {
+    /// Takes out a waiter that leaves.
+    fn leave_queue(&mut self, group: usize, place: Place) -> Option<Waiter> {
+        let line = &mut self.queue(group).line;
+        let left = line.remove(place);
+        if line.waiting() == 0 {
+            self.has_no_queue(group);
+        }
+        left
+    }
+
+    fn waiting(&mut self) -> u32 {
+        let groups = self.queued().to_vec();
+        groups.into_iter().map(|group| self.queue(group).line.waiting()).sum()
+    }
+}
