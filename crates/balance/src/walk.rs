@@ -24,7 +24,9 @@
 //! - There is no wait before a fallback and none before giving up: each wait is for an attempt.
 //! - When every deployment of a target cools down, those aside that were tried by another name, fallbacks go
 //!   first. When none is left, [`WhenAllCooling`] says whether to fail, to wait for the first that returns or to
-//!   ask it at once. Deployments that are full are treated alike: who waits asks again every 50 ms or so.
+//!   ask it at once.
+//! - When every deployment of a target is full, fallbacks go first, too. When none is left, the request asks once more
+//!   and may wait for a place ([`Ask::queue`]), first where it was first refused.
 //! - Nothing begins at or after the deadline.
 //!
 //! # It ends
@@ -116,8 +118,10 @@ pub struct Walk {
     parked: Vec<Parked>,
     retries: u32,
     fallbacks: u32,
-    /// Time given to waits for cooldowns and for places.
+    /// Time given to waits for cooldowns.
     waited: Duration,
+    /// Whether a target was found full.
+    is_full: bool,
 }
 
 impl Walk {
@@ -135,6 +139,7 @@ impl Walk {
             retries: 0,
             fallbacks: 0,
             waited: Duration::ZERO,
+            is_full: false,
         }
     }
 
@@ -228,7 +233,12 @@ impl Walk {
                 }
                 self.leg.reason
             }
-            NoPick::AllFull => self.park_leg(now.saturating_add(rest::PLACE), true, now),
+            // It has waited for a place already.
+            NoPick::AllFull if self.leg.queued => self.leg.reason,
+            NoPick::AllFull => {
+                self.is_full = true;
+                self.park_leg(now, true, now)
+            }
             NoPick::AllCooling { soonest } => self.park_leg(soonest, false, now),
             NoPick::Empty => FallbackFor::Any,
         };
@@ -284,8 +294,8 @@ impl Walk {
         if self.limits.deadline <= now {
             return Step::GiveUp(GiveUp::Deadline);
         }
-        let Leg { target, above_order, force, .. } = self.leg;
-        Step::Pick(Ask { target, above_order, force })
+        let Leg { target, above_order, force, queued: queue, .. } = self.leg;
+        Step::Pick(Ask { target, above_order, force, queue })
     }
 
     /// Asks on a new or a parked leg.
@@ -366,7 +376,7 @@ impl Walk {
         self.last_resort(now, dice)
     }
 
-    /// Only deployments that cool down are left, if any.
+    /// Only deployments that cool down or are full are left, if any.
     fn last_resort(&mut self, now: Duration, dice: u64) -> Step {
         let may_enter = |leg: &Leg| {
             let is_counted = if 0 < leg.attempts {
@@ -376,6 +386,11 @@ impl Walk {
             };
             is_counted && !leg.force
         };
+        // The first of them is the one that the client asked for, or nearest to it.
+        if let Some(full) = self.parked.iter().position(|parked| parked.is_full && may_enter(&parked.leg)) {
+            let Parked { leg, .. } = self.parked.remove(full);
+            return self.enter(Leg { queued: true, ..leg }, now);
+        }
         let parked = self.parked.iter().enumerate().filter(|(_, parked)| may_enter(&parked.leg));
         let Some((place, &Parked { leg, soonest, .. })) = parked.min_by_key(|(_, parked)| parked.soonest)
         else {
@@ -408,7 +423,7 @@ impl Walk {
         let soonest = self.parked.iter().map(|parked| parked.soonest).min();
         Step::GiveUp(match soonest {
             _ if !self.tried.is_empty() => GiveUp::Failed,
-            _ if self.parked.iter().any(|parked| parked.is_full) => GiveUp::Full,
+            _ if self.is_full => GiveUp::Full,
             Some(soonest) => GiveUp::Cooling { remaining: soonest.saturating_sub(now) },
             None => GiveUp::Empty,
         })

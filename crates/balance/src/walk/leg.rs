@@ -27,6 +27,8 @@ pub(super) struct Leg {
     pub(super) waited: bool,
     /// The ask goes to a deployment that cools down.
     pub(super) force: bool,
+    /// The ask may wait for a place.
+    pub(super) queued: bool,
 }
 
 /// A leg that found every deployment cooling down or full.
@@ -53,6 +55,7 @@ impl Leg {
             rested: Duration::ZERO,
             waited: false,
             force: false,
+            queued: false,
         }
     }
 
@@ -69,5 +72,6 @@ impl Leg {
         self.reason = outcome.into();
         self.rested = Duration::ZERO;
         self.force = false;
+        self.queued = false;
     }
 }

@@ -24,9 +24,6 @@ pub(super) const COOLING_JITTER: Duration = Duration::from_millis(50);
 /// The longest rest before one retry: who asks for more does not want this request.
 pub(super) const LONGEST: Duration = Duration::from_secs(60);
 
-/// When a full deployment is asked again: a wait that is short beside an answer.
-pub(super) const PLACE: Duration = Duration::from_millis(25);
-
 /// The shortest rest, so that a moment which has passed but changed nothing cannot be asked for again and
 /// again.
 pub(super) const LEAST: Duration = Duration::from_millis(10);

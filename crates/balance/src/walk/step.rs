@@ -27,6 +27,9 @@ pub struct Ask {
     pub above_order: Option<i64>,
     /// Cooldowns do not count: the member whose cooldown ends first is taken.
     pub force: bool,
+    /// Nothing else is left but to wait for a place, as [`Group::pick_or_queue`](crate::Group::pick_or_queue) does. A refusal
+    /// because all is full ends that.
+    pub queue: bool,
 }
 
 /// Why a walk ends without a success.
@@ -41,7 +44,7 @@ pub enum GiveUp {
         /// Time until the first of them may be asked.
         remaining: Duration,
     },
-    /// Nothing was tried: deployments are at their limits, and no place came free in the time that a request may wait.
+    /// Nothing was tried: deployments are at their limits, and nobody waited for a place, or none came free in time.
     Full,
     /// Nothing was tried: no target has a deployment.
     Empty,
