@@ -6,6 +6,7 @@ use super::Kind;
 use super::extras::{MAX_RETRIES, MAX_TIMEOUT};
 use super::fallbacks::MAX_FALLBACK_TARGETS;
 use super::head::MAX_MODEL_BYTES;
+use super::metadata::{MAX_SESSION_BYTES, MAX_TAGS};
 use super::multipart::MAX_BOUNDARY_BYTES;
 use super::scan::{MAX_BODY_BYTES, MAX_DEPTH, MAX_FIELDS};
 
@@ -85,6 +86,24 @@ pub enum BadRequest {
         /// The field.
         param: &'static str,
     },
+    /// A priority has a fraction, or is too large a number.
+    #[error("`{param}` must be a whole number such as 0; of requests that wait, the lowest is served first.")]
+    NotAPriority {
+        /// The field.
+        param: &'static str,
+    },
+    /// A list of tags holds something that is no text, or more than [`MAX_TAGS`].
+    #[error("`{param}` must be a list of at most {MAX_TAGS} strings like [\"paid\", \"eu\"].")]
+    BadTags {
+        /// The field.
+        param: &'static str,
+    },
+    /// The name of a session is longer than [`MAX_SESSION_BYTES`], or no text.
+    #[error("`{param}` must be a string of at most {MAX_SESSION_BYTES} bytes.")]
+    BadSession {
+        /// The field.
+        param: &'static str,
+    },
     /// No strategy has this name.
     #[error("`{param}` must be the name of a routing strategy, such as `least-busy` or `simple-shuffle`.")]
     NotAStrategy {
@@ -157,6 +176,9 @@ impl BadRequest {
             | Self::NotSeconds { param }
             | Self::NotARest { param }
             | Self::NotRetries { param }
+            | Self::NotAPriority { param }
+            | Self::BadTags { param }
+            | Self::BadSession { param }
             | Self::NotAStrategy { param }
             | Self::BadFallbacks { param }
             | Self::TooManyFallbacks { param } => param,

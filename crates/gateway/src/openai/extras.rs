@@ -9,6 +9,7 @@ use super::ApiError;
 use super::bad_request::BadRequest;
 use super::fallbacks::{FallbackList, RequestFallbacks};
 use super::given::{Given, Members, retries};
+use super::metadata::{self, RouterMetadata};
 
 /// The longest time limit that counts; a longer one is taken as this. A year, so that adding it to
 /// the present time cannot overflow.
@@ -39,6 +40,16 @@ pub struct Extras {
     pub mock_failure: Option<MockFailure>,
     /// `router_settings_override.routing_strategy`: how a deployment is chosen for this request.
     pub strategy: Option<Strategy>,
+    /// `router_settings_override.enable_tag_filtering`: whether tags count for this request.
+    pub tag_filtering: Option<bool>,
+    /// `priority`: which of the requests that wait is served first, the lowest number before others.
+    pub priority: Option<i64>,
+    /// The tags that the request brings: `tags`, then `metadata.tags`, then the header `x-litellm-tags` (a list with commas);
+    /// each of the three gives at most [`MAX_TAGS`](super::MAX_TAGS).
+    pub tags: Vec<String>,
+    /// What the request has in common with others of its session, 1 to [`MAX_SESSION_BYTES`](super::MAX_SESSION_BYTES):
+    /// `litellm_session_id`, else `metadata.session_id`, else the header `x-litellm-session-id`.
+    pub session: Option<String>,
     /// The request's own fallbacks, if it brings any.
     pub fallbacks: Option<Box<RequestFallbacks>>,
 }
@@ -57,6 +68,8 @@ pub enum MockFailure {
 static TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-timeout");
 static STREAM_TIMEOUT: HeaderName = HeaderName::from_static("x-litellm-stream-timeout");
 static NUM_RETRIES: HeaderName = HeaderName::from_static("x-litellm-num-retries");
+static TAGS: HeaderName = HeaderName::from_static("x-litellm-tags");
+static SESSION: HeaderName = HeaderName::from_static("x-litellm-session-id");
 
 impl Extras {
     /// The whole-answer limit the request asks for: `timeout`, else `request_timeout`.
@@ -81,12 +94,19 @@ impl Extras {
         self.timeout = self.timeout().or(timeout);
         self.stream_timeout = self.stream_timeout.or(stream_timeout);
         self.num_retries = self.num_retries.or(num_retries);
+        self.tags.extend(header(headers, &TAGS, TAG_LIST, metadata::comma_list)?.into_iter().flatten());
+        let session = header(headers, &SESSION, SESSION_NAME, metadata::session_name)?.flatten();
+        self.session = self.session.take().or(session);
         Ok(())
     }
 }
 
 /// What a header with a number of retries must be; the limit is [`MAX_RETRIES`].
 const RETRIES: &str = "a whole number from 0 to 100";
+/// What the header with tags must be; the limit is [`MAX_TAGS`](super::MAX_TAGS).
+const TAG_LIST: &str = "a list of at most 100 tags with commas between them";
+/// What the header with the session's name must be; the limit is [`MAX_SESSION_BYTES`](super::MAX_SESSION_BYTES).
+const SESSION_NAME: &str = "text of at most 256 bytes";
 
 fn header<T>(
     headers: &HeaderMap,
@@ -118,6 +138,9 @@ pub(super) enum Extra {
     MockFallbacks,
     MockContextFallbacks,
     MockContentPolicyFallbacks,
+    Priority,
+    Tags,
+    Session,
 }
 
 impl Extra {
@@ -137,6 +160,9 @@ impl Extra {
             b"mock_testing_fallbacks" => Self::MockFallbacks,
             b"mock_testing_context_fallbacks" => Self::MockContextFallbacks,
             b"mock_testing_content_policy_fallbacks" => Self::MockContentPolicyFallbacks,
+            b"priority" => Self::Priority,
+            b"tags" => Self::Tags,
+            b"litellm_session_id" => Self::Session,
             _ => return None,
         })
     }
@@ -157,6 +183,9 @@ impl Extra {
             Self::MockFallbacks => "mock_testing_fallbacks",
             Self::MockContextFallbacks => "mock_testing_context_fallbacks",
             Self::MockContentPolicyFallbacks => "mock_testing_content_policy_fallbacks",
+            Self::Priority => "priority",
+            Self::Tags => "tags",
+            Self::Session => "litellm_session_id",
         }
     }
 }
@@ -167,7 +196,7 @@ impl Extra {
 #[must_use]
 pub fn is_routing_extra(name: &[u8]) -> bool {
     Extra::named(name).is_some()
-        || matches!(name, b"priority" | b"tags" | b"mock_response" | b"mock_timeout")
+        || matches!(name, b"mock_response" | b"mock_timeout")
         || name.starts_with(b"mock_testing_")
 }
 
@@ -183,6 +212,7 @@ pub(super) fn time_limit(number: &str) -> Option<Duration> {
 pub(super) struct ExtrasReader {
     extras: Extras,
     overrides: Option<Box<Extras>>,
+    metadata: RouterMetadata,
 }
 
 impl ExtrasReader {
@@ -205,17 +235,28 @@ impl ExtrasReader {
                 fallbacks(extras, extra, given)?;
             }
             Extra::RouterSettingsOverride => self.overrides = overrides(given)?,
+            Extra::Priority => extras.priority = given.priority()?,
+            Extra::Tags => extras.tags = given.tags()?,
+            Extra::Session => extras.session = given.session()?,
         }
         Ok(())
     }
 
+    /// Takes what `metadata` holds for the router; the rest of it is the upstream's.
+    pub(super) fn take_metadata(&mut self, json: &[u8]) {
+        self.metadata = RouterMetadata::read(json);
+    }
+
     /// All that was taken; a field of the request itself goes before the same in `router_settings_override`.
     pub(super) fn finish(self) -> Extras {
-        let Self { mut extras, overrides } = self;
+        let Self { mut extras, overrides, metadata } = self;
+        extras.tags.extend(metadata.tags);
+        extras.session = extras.session.or(metadata.session);
         let Some(overrides) = overrides else { return extras };
         extras.timeout = extras.timeout().or(overrides.timeout);
         extras.num_retries = extras.num_retries.or(overrides.num_retries);
         extras.strategy = overrides.strategy;
+        extras.tag_filtering = overrides.tag_filtering;
         if let Some(theirs) = overrides.fallbacks {
             let ours = extras.fallbacks.get_or_insert_default();
             ours.general = ours.general.take().or(theirs.general);
@@ -260,6 +301,9 @@ fn overrides(given: Given<'_>) -> Result<Option<Box<Extras>>, BadRequest> {
             "timeout" => extras.timeout = member("router_settings_override.timeout").time_limit()?,
             "routing_strategy" => {
                 extras.strategy = member("router_settings_override.routing_strategy").strategy()?;
+            }
+            "enable_tag_filtering" => {
+                extras.tag_filtering = member("router_settings_override.enable_tag_filtering").yes_or_no()?;
             }
             "num_retries" => extras.num_retries = member("router_settings_override.num_retries").retries()?,
             "fallbacks" => {

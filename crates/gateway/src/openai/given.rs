@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::bad_request::BadRequest;
 use super::extras::{MAX_RETRIES, MAX_TIMEOUT, time_limit};
-use super::{Kind, fields};
+use super::{Kind, fields, metadata};
 use crate::strategy;
 
 /// A value that stands for `param`, as JSON that has been scanned.
@@ -61,6 +61,30 @@ impl<'a> Given<'a> {
         retries(number).map(Some).ok_or(BadRequest::NotRetries { param: self.param })
     }
 
+    /// A priority; `null` is none.
+    pub(super) fn priority(self) -> Result<Option<i64>, BadRequest> {
+        let Some(number) = self.number("a whole number")? else { return Ok(None) };
+        number.parse().map(Some).map_err(|_| BadRequest::NotAPriority { param: self.param })
+    }
+
+    /// A list of tags; `null` is none.
+    pub(super) fn tags(self) -> Result<Vec<String>, BadRequest> {
+        match self.kind() {
+            Kind::Null => Ok(Vec::new()),
+            Kind::Array => metadata::tags(self.json).ok_or(BadRequest::BadTags { param: self.param }),
+            _ => Err(self.wrong_type("a list of strings")),
+        }
+    }
+
+    /// The name of a session; `null` and `""` are none.
+    pub(super) fn session(self) -> Result<Option<String>, BadRequest> {
+        match self.kind() {
+            Kind::Null => Ok(None),
+            Kind::String => metadata::session(self.json).ok_or(BadRequest::BadSession { param: self.param }),
+            _ => Err(self.wrong_type("a string")),
+        }
+    }
+
     /// The name of a strategy; `null` is none.
     pub(super) fn strategy(self) -> Result<Option<Strategy>, BadRequest> {
         let expected = "the name of a routing strategy";
@@ -75,13 +99,18 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// Yes or no; `null` is no.
-    pub(super) fn is_true(self) -> Result<bool, BadRequest> {
+    /// Yes or no; `null` is neither.
+    pub(super) fn yes_or_no(self) -> Result<Option<bool>, BadRequest> {
         match self.kind() {
-            Kind::Null => Ok(false),
-            Kind::Bool => Ok(self.json == b"true"),
+            Kind::Null => Ok(None),
+            Kind::Bool => Ok(Some(self.json == b"true")),
             _ => Err(self.wrong_type("true or false")),
         }
+    }
+
+    /// Yes or no; `null` is no.
+    pub(super) fn is_true(self) -> Result<bool, BadRequest> {
+        Ok(self.yes_or_no()?.unwrap_or(false))
     }
 }
 

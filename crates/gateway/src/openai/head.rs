@@ -1,10 +1,12 @@
 //! What routing needs to know of a request: the model, whether it streams, and the router's extras.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::bad_request::BadRequest;
 use super::extras::{Extra, Extras, ExtrasReader};
-use super::{Field, Fields, Kind, Pieces, scan, text};
+use super::prompt::Part;
+use super::{Field, Fields, Kind, Pieces, Prompt, scan, text};
 
 /// Length of the longest model name a client may send, in bytes.
 pub const MAX_MODEL_BYTES: usize = 256;
@@ -18,6 +20,13 @@ pub struct RequestHead<'a> {
     pub stream: bool,
     /// What the client asks of the router.
     pub extras: Extras,
+    /// `user`: whom the client asks for, as far as it says so; never empty.
+    pub user: Option<Cow<'a, str>>,
+    /// The most tokens that the answer may have: the largest of `max_tokens`, `max_completion_tokens` and
+    /// `max_output_tokens` that is a whole number.
+    pub max_tokens: Option<u64>,
+    /// Where what the model reads stands.
+    pub prompt: Prompt,
     /// Where all fields stand, for the rewrite.
     pub fields: Fields,
 }
@@ -41,14 +50,40 @@ impl<'a> RequestHead<'a> {
         Self::read_with(body, Some(path_model))
     }
 
+    /// The bytes of the value of the first of `messages`, `prompt` and `input`.
+    #[must_use]
+    pub fn prompt_range(&self) -> Option<Range<usize>> {
+        self.prompt.content()
+    }
+
     fn read_with(body: &'a Pieces, path_model: Option<&'a str>) -> Result<Self, BadRequest> {
         let fields = scan(body)?;
         let mut model = None;
         let mut stream = false;
+        let (mut user, mut max_tokens, mut prompt) = (None, None, Prompt::default());
         let mut extras = ExtrasReader::default();
         let mut seen = 0u32;
         for field in fields.as_slice() {
-            let Some(routed) = field.with_name(body, Routed::named) else { continue };
+            let Some(looked_at) = field.with_name(body, LookedAt::named) else { continue };
+            let routed = match looked_at {
+                LookedAt::Routed(routed) => routed,
+                LookedAt::Prompt(part) => {
+                    prompt.take(part, field);
+                    continue;
+                }
+                LookedAt::User => {
+                    user = read_text(body, field).filter(|user| !user.is_empty());
+                    continue;
+                }
+                LookedAt::MaxTokens => {
+                    max_tokens = max_tokens.max(read_count(body, field));
+                    continue;
+                }
+                LookedAt::Metadata => {
+                    extras.take_metadata(&body.get(field.value()));
+                    continue;
+                }
+            };
             let param = routed.name();
             if seen & routed.bit() != 0 {
                 return Err(BadRequest::Repeated { param });
@@ -61,7 +96,7 @@ impl<'a> RequestHead<'a> {
             }
         }
         let model = path_model.map(Cow::Borrowed).or(model).ok_or(BadRequest::ModelMissing)?;
-        Ok(Self { model, stream, extras: extras.finish(), fields })
+        Ok(Self { model, stream, extras: extras.finish(), user, max_tokens, prompt, fields })
     }
 }
 
@@ -85,6 +120,32 @@ pub fn check_model(model: &str) -> Result<(), BadRequest> {
 
 /// The fields that are read here.
 #[derive(Debug, Clone, Copy)]
+enum LookedAt {
+    Routed(Routed),
+    Prompt(Part),
+    User,
+    MaxTokens,
+    Metadata,
+}
+
+impl LookedAt {
+    fn named(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"model" => Self::Routed(Routed::Model),
+            b"stream" => Self::Routed(Routed::Stream),
+            b"user" => Self::User,
+            b"max_tokens" | b"max_completion_tokens" | b"max_output_tokens" => Self::MaxTokens,
+            b"metadata" => Self::Metadata,
+            b"messages" | b"prompt" | b"input" => Self::Prompt(Part::Content),
+            b"system" | b"instructions" => Self::Prompt(Part::System),
+            b"tools" => Self::Prompt(Part::Tools),
+            _ => Self::Routed(Routed::Extra(Extra::named(name)?)),
+        })
+    }
+}
+
+/// The fields that decide where a request goes, so that a mistake in one is an error.
+#[derive(Debug, Clone, Copy)]
 enum Routed {
     Model,
     Stream,
@@ -92,14 +153,6 @@ enum Routed {
 }
 
 impl Routed {
-    fn named(name: &[u8]) -> Option<Self> {
-        match name {
-            b"model" => Some(Self::Model),
-            b"stream" => Some(Self::Stream),
-            _ => Extra::named(name).map(Self::Extra),
-        }
-    }
-
     fn name(self) -> &'static str {
         match self {
             Self::Model => "model",
@@ -126,13 +179,22 @@ fn read_model<'a>(body: &'a Pieces, field: &Field) -> Result<Cow<'a, str>, BadRe
     if field.value().len() > 6 * MAX_MODEL_BYTES + 2 {
         return Err(BadRequest::ModelTooLong);
     }
-    let model = match body.get(field.value()) {
-        Cow::Borrowed(json) => text::unescape(json),
-        Cow::Owned(json) => text::unescape(&json).map(|model| Cow::Owned(model.into_owned())),
-    };
-    let model = model.ok_or(BadRequest::ModelNotText)?;
+    let model = read_text(body, field).ok_or(BadRequest::ModelNotText)?;
     check_model(&model)?;
     Ok(model)
+}
+
+/// The text of a field, if it is one.
+fn read_text<'a>(body: &'a Pieces, field: &Field) -> Option<Cow<'a, str>> {
+    match body.get(field.value()) {
+        Cow::Borrowed(json) => text::unescape(json),
+        Cow::Owned(json) => text::unescape(&json).map(|text| Cow::Owned(text.into_owned())),
+    }
+}
+
+/// The whole number of a field, if it is one.
+fn read_count(body: &Pieces, field: &Field) -> Option<u64> {
+    std::str::from_utf8(&body.get(field.value())).ok()?.parse().ok()
 }
 
 fn read_stream(body: &Pieces, field: &Field) -> Result<bool, BadRequest> {

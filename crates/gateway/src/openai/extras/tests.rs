@@ -2,7 +2,7 @@ use bytes::Bytes;
 use http::HeaderValue;
 
 use super::*;
-use crate::openai::{Kind, Pieces, RequestHead};
+use crate::openai::{Kind, MAX_SESSION_BYTES, MAX_TAGS, Pieces, RequestHead};
 
 /// What a request with these fields beside its model asks for.
 fn read(fields: &str) -> Result<Extras, BadRequest> {
@@ -35,7 +35,8 @@ fn null_asks_for_nothing() {
     let extras = read(
         r#""timeout":null,"num_retries":null,"cooldown_time":null,"disable_fallbacks":null,"fallbacks":null,
            "context_window_fallbacks":null,"content_policy_fallbacks":null,"include_fallback_errors":null,
-           "router_settings_override":null,"mock_testing_fallbacks":null,"mock_testing_context_fallbacks":false"#,
+           "router_settings_override":null,"priority":null,"tags":null,"litellm_session_id":null,"metadata":null,
+           "mock_testing_fallbacks":null,"mock_testing_context_fallbacks":false"#,
     );
     assert_eq!(extras, Ok(Extras::default()));
 }
@@ -77,6 +78,9 @@ fn wrong_types_are_refused_by_name() {
         ("context_window_fallbacks", "\"a\"", "a list of fallbacks", Kind::String),
         ("content_policy_fallbacks", "false", "a list of fallbacks", Kind::Bool),
         ("router_settings_override", "[]", "an object", Kind::Array),
+        ("priority", "\"1\"", "a whole number", Kind::String),
+        ("tags", "\"a,b\"", "a list of strings", Kind::String),
+        ("litellm_session_id", "7", "a string", Kind::Number),
         ("mock_testing_fallbacks", "1", "true or false", Kind::Number),
         ("mock_testing_context_fallbacks", "{}", "true or false", Kind::Object),
         ("mock_testing_content_policy_fallbacks", "\"\"", "true or false", Kind::String),
@@ -93,10 +97,10 @@ fn wrong_types_are_refused_by_name() {
 fn an_override_of_the_settings_counts_where_the_request_says_nothing() {
     let settings = r#""router_settings_override":{"timeout":9,"num_retries":1,"fallbacks":["o"],
         "context_window_fallbacks":["o"],"content_policy_fallbacks":["o"],"routing_strategy":"simple-shuffle",
-        "enable_tag_filtering":["unread"]}"#;
+        "enable_tag_filtering":true,"model_group_retry_policy":["unread"]}"#;
     let extras = read(settings).unwrap();
     assert_eq!((extras.timeout(), extras.num_retries), (Some(Duration::from_secs(9)), Some(1)));
-    assert_eq!(extras.strategy, Some(Strategy::Shuffle));
+    assert_eq!((extras.strategy, extras.tag_filtering), (Some(Strategy::Shuffle), Some(true)));
     let fallbacks = extras.fallbacks.unwrap();
     let lists = [&fallbacks.general, &fallbacks.context_window, &fallbacks.content_policy];
     assert!(lists.into_iter().all(|list| models(list.as_ref()) == Some(vec!["o"])));
@@ -119,6 +123,7 @@ fn a_mistake_in_an_override_is_named_with_its_place() {
         (r#"{"timeout":0}"#, "router_settings_override.timeout"),
         (r#"{"routing_strategy":"lar1"}"#, "router_settings_override.routing_strategy"),
         (r#"{"routing_strategy":7}"#, "router_settings_override.routing_strategy"),
+        (r#"{"enable_tag_filtering":"yes"}"#, "router_settings_override.enable_tag_filtering"),
         (r#"{"fallbacks":7}"#, "router_settings_override.fallbacks"),
         (r#"{"context_window_fallbacks":[7]}"#, "router_settings_override.context_window_fallbacks"),
         (r#"{"content_policy_fallbacks":{}}"#, "router_settings_override.content_policy_fallbacks"),
@@ -143,6 +148,64 @@ fn of_several_pretended_failures_the_first_in_rank_counts() {
     ] {
         assert_eq!(read(&fields).unwrap().mock_failure, Some(failure), "{fields}");
     }
+}
+
+#[test]
+fn a_priority_is_any_whole_number() {
+    for (value, priority) in [("0", 0), ("-3", -3), ("9223372036854775807", i64::MAX)] {
+        assert_eq!(read(&format!("\"priority\":{value}")).unwrap().priority, Some(priority));
+    }
+    for value in ["1.5", "1e2", "9223372036854775808"] {
+        let error = read(&format!("\"priority\":{value}")).unwrap_err();
+        assert_eq!(error, BadRequest::NotAPriority { param: "priority" }, "{value}");
+        assert_eq!(
+            error.to_string(),
+            "`priority` must be a whole number such as 0; of requests that wait, the lowest is served first."
+        );
+    }
+}
+
+#[test]
+fn tags_of_all_places_count() {
+    let body = r#""metadata":{"tags":["c"],"session_id":"theirs"},"tags":["a","b"]"#;
+    let mut extras = read(body).unwrap();
+    assert_eq!((extras.tags.join(" "), extras.session.as_deref()), ("a b c".to_owned(), Some("theirs")));
+    extras
+        .fill_from(&headers(&[("x-litellm-tags", "d, e"), ("x-litellm-session-id", "in the header")]))
+        .unwrap();
+    assert_eq!((extras.tags.join(" "), extras.session.as_deref()), ("a b c d e".to_owned(), Some("theirs")));
+}
+
+#[test]
+fn a_session_of_the_routers_own_field_goes_before_metadata() {
+    for body in [
+        r#""litellm_session_id":"ours","metadata":{"session_id":"theirs"}"#,
+        r#""metadata":{"session_id":"theirs"},"litellm_session_id":"ours""#,
+    ] {
+        assert_eq!(read(body).unwrap().session.as_deref(), Some("ours"));
+    }
+    assert_eq!(read(r#""litellm_session_id":"""#).unwrap().session, None);
+    let mut extras = Extras::default();
+    extras.fill_from(&headers(&[("x-litellm-session-id", " s ")])).unwrap();
+    assert_eq!(extras.session.as_deref(), Some("s"));
+}
+
+#[test]
+fn tags_and_sessions_are_bounded() {
+    let list = |length| format!("\"tags\":{}", serde_json::json!(vec!["t"; length]));
+    assert_eq!(read(&list(MAX_TAGS)).unwrap().tags.len(), MAX_TAGS);
+    for wrong in [list(MAX_TAGS + 1), r#""tags":["a",7]"#.to_owned(), r#""tags":["\ud800"]"#.to_owned()] {
+        let error = read(&wrong).unwrap_err();
+        assert_eq!(error, BadRequest::BadTags { param: "tags" });
+        assert_eq!(error.to_string(), r#"`tags` must be a list of at most 100 strings like ["paid", "eu"]."#);
+    }
+    for wrong in ["s".repeat(MAX_SESSION_BYTES + 1), "\\ud800".to_owned()] {
+        let error = read(&format!("\"litellm_session_id\":\"{wrong}\"")).unwrap_err();
+        assert_eq!(error, BadRequest::BadSession { param: "litellm_session_id" });
+        assert_eq!(error.to_string(), "`litellm_session_id` must be a string of at most 256 bytes.");
+    }
+    assert!(TAG_LIST.contains(&format!(" {MAX_TAGS} ")));
+    assert!(SESSION_NAME.contains(&format!(" {MAX_SESSION_BYTES} ")));
 }
 
 fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -196,6 +259,12 @@ fn a_header_that_cannot_be_read_is_refused() {
         assert_eq!((error.status.as_u16(), error.param.as_deref()), (400, Some(name)));
         assert_eq!(error.message, message);
     }
+    let long = "a,".repeat(2 * MAX_TAGS);
+    for (name, expected) in [("x-litellm-tags", TAG_LIST), ("x-litellm-session-id", SESSION_NAME)] {
+        let one = HeaderMap::from_iter([(HeaderName::from_static(name), long.parse().unwrap())]);
+        let error = Extras::default().fill_from(&one).unwrap_err();
+        assert_eq!(error.message, format!("The header `{name}` must be {expected}."));
+    }
 }
 
 #[test]
@@ -203,6 +272,7 @@ fn what_is_read_never_goes_upstream() {
     for name in [
         "priority",
         "tags",
+        "litellm_session_id",
         "mock_response",
         "mock_timeout",
         "mock_testing_rate_limit_error",

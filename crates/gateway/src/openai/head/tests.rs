@@ -119,6 +119,35 @@ fn time_limits_are_positive_seconds() {
 }
 
 #[test]
+fn whom_it_is_for_and_how_long_the_answer_may_be_are_read_where_they_can_be() {
+    let read = |fields: &str| {
+        let body = one(format!(r#"{{"model":"m",{fields}}}"#));
+        let head = RequestHead::read(&body).unwrap();
+        (head.user.map(Cow::into_owned), head.max_tokens)
+    };
+    for (fields, user, max_tokens) in [
+        (r#""user":"u-7","max_tokens":256"#, Some("u-7"), Some(256)),
+        (r#""user":"\u0075","max_completion_tokens":9,"max_tokens":8"#, Some("u"), Some(9)),
+        (r#""max_output_tokens":18446744073709551615"#, None, Some(u64::MAX)),
+        (r#""user":"","max_tokens":null"#, None, None),
+        (r#""user":7,"max_tokens":"256""#, None, None),
+        (r#""user":null,"max_tokens":-1,"max_output_tokens":1.0"#, None, None),
+        (r#""user":"\ud800","max_tokens":18446744073709551616"#, None, None),
+    ] {
+        assert_eq!(read(fields), (user.map(str::to_owned), max_tokens), "{fields}");
+    }
+}
+
+#[test]
+fn an_ordinary_request_is_read_without_a_copy() {
+    let body = one(r#"{"model":"m","user":"u","metadata":{"k":"v"},"max_tokens":5,"messages":[]}"#);
+    let head = RequestHead::read(&body).unwrap();
+    assert!(matches!((head.model, head.user), (Cow::Borrowed("m"), Some(Cow::Borrowed("u")))));
+    assert_eq!(head.extras, Extras::default());
+    assert_eq!(head.extras.tags.capacity(), 0);
+}
+
+#[test]
 fn the_path_names_the_model_where_it_can() {
     let body = one(r#"{"stream":true}"#);
     let head = RequestHead::read_for("gpt-4o", &body).unwrap();

@@ -1,0 +1,32 @@
+use bytes::Bytes;
+
+use crate::openai::{Pieces, RequestHead};
+
+/// The prompt's places as text, and the content alone.
+fn places(body: &str) -> (Vec<String>, Option<String>) {
+    let pieces = Pieces::from(Bytes::copy_from_slice(body.as_bytes()));
+    let head = RequestHead::read_for("m", &pieces).unwrap();
+    let places: Vec<_> = head.prompt.places().map(|place| body[place].to_owned()).collect();
+    assert_eq!(head.prompt.bytes(), places.iter().map(String::len).sum::<usize>());
+    (places, head.prompt_range().map(|place| body[place].to_owned()))
+}
+
+#[test]
+fn every_api_has_its_names_for_the_prompt() {
+    let (chat, content) = places(r#"{"messages": [1] ,"n":2,"tools":[2],"system":"s"}"#);
+    assert_eq!(chat, ["[2]", "\"s\"", "[1]"]);
+    assert_eq!(content.as_deref(), Some("[1]"));
+    assert_eq!(places(r#"{"instructions":"i","input":"q"}"#).0, ["\"i\"", "\"q\""]);
+    assert_eq!(places(r#"{"prom\u0070t":"p"}"#).1.as_deref(), Some("\"p\""));
+}
+
+#[test]
+fn the_first_of_a_kind_counts() {
+    assert_eq!(places(r#"{"input":1,"messages":[],"input":2}"#).0, ["1"]);
+}
+
+#[test]
+fn a_request_may_have_no_prompt() {
+    assert_eq!(places(r#"{"file":"f","voice":"v","system":""}"#), (vec!["\"\"".to_owned()], None));
+    assert_eq!(places("{}"), (Vec::new(), None));
+}
