@@ -173,6 +173,8 @@ impl Group {
     ///
     /// Another [`Strategy`] chooses among the same members, by this instance's counts.
     ///
+    /// While requests wait for the group ([`Group::pick_or_queue`]), it is full for all others.
+    ///
     /// # Errors
     ///
     /// [`Refusal`] when there is none.
@@ -182,6 +184,10 @@ impl Group {
     /// If a [`Choose`](crate::Choose) of one's own returns a place that is not there.
     pub fn pick(&self, pick: &Pick<'_>) -> Result<Lease, Refusal> {
         let mut books = self.core.fleet.lock();
+        // Who waits for a place goes before who asks in passing.
+        if books.anybody_waits() && books.queue(self.core.index).is_needed() {
+            return Err(Refusal::AllFull);
+        }
         let chosen = self.core.choose(&mut books, pick)?;
         Ok(self.core.lease(&mut books, chosen, pick))
     }

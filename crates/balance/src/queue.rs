@@ -58,6 +58,13 @@ pub(crate) struct Queue {
     pace: Pace,
 }
 
+impl Queue {
+    /// Whether anybody waits.
+    pub(crate) fn is_needed(&self) -> bool {
+        0 < self.line.waiting()
+    }
+}
+
 /// The seconds that a queue's pace is measured over.
 const PACE: usize = 10;
 
@@ -159,6 +166,13 @@ impl Group {
             Some(lease) => Queued::Served(lease),
             None => Queued::Waiting(ticket),
         })
+    }
+
+    /// The time in which those that wait will probably have been served: at the pace of the last 10 s, or where nothing has
+    /// moved yet, by the usual answer. At most an hour.
+    #[must_use]
+    pub fn expected_wait(&self, now: Duration) -> Duration {
+        self.core.wait(&mut self.core.fleet.lock(), now)
     }
 
     /// How many requests wait.

@@ -161,6 +161,7 @@ impl Door {
             Page::Health => pages::health(&self.router).await,
             Page::Alive => pages::alive(),
             Page::Ready => pages::ready(),
+            Page::Backlog => pages::backlog(table, &self.metrics),
             Page::Deployments => pages::deployments(table),
             Page::Instances => pages::instances(table, self.sharing.as_deref()),
             Page::Metrics => pages::metrics(&self.metrics),

@@ -19,6 +19,7 @@ pub(super) enum Page<'a> {
     Health,
     Alive,
     Ready,
+    Backlog,
     Deployments,
     Instances,
     Metrics,
@@ -47,7 +48,7 @@ impl Page<'_> {
 
     /// Whether it tells of deployments, which are nobody's business but the operators'.
     pub(super) fn is_for_operators(&self) -> bool {
-        matches!(self, Self::Health | Self::Deployments | Self::Instances | Self::Metrics)
+        matches!(self, Self::Health | Self::Backlog | Self::Deployments | Self::Instances | Self::Metrics)
     }
 }
 
@@ -95,6 +96,7 @@ fn own(path: &str) -> Option<Page<'_>> {
         "health" => Page::Health,
         "health/liveliness" | "health/liveness" => Page::Alive,
         "health/readiness" => Page::Ready,
+        "health/backlog" => Page::Backlog,
         "router/deployments" => Page::Deployments,
         "router/instances" => Page::Instances,
         "metrics" => Page::Metrics,

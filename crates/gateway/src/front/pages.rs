@@ -1,5 +1,6 @@
 //! The gateway's own pages: models, health, deployments, metrics.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use super::answer::{self, Body};
 use super::keys::Caller;
 use crate::likeness;
 use crate::openai::ApiError;
-use crate::router::{Probe, Router, Table};
+use crate::router::{Probe, Router, Table, Waiting};
 use crate::shared::Status;
 use crate::telemetry::metrics::Metrics;
 
@@ -59,7 +60,24 @@ pub(super) fn ready() -> Response<Body> {
     page(&json!({ "status": "healthy", "db": "Not connected" }))
 }
 
+/// LiteLLM's names: a request is admitted once it has a place.
+pub(super) fn backlog(table: &Table, metrics: &Metrics) -> Response<Body> {
+    let in_flight: u64 = table.fleet().snapshot().into_iter().map(u64::from).sum();
+    let groups: Vec<Value> = table
+        .waiting()
+        .map(|(name, waiting)| json!({ "model_group": name, "queued_requests": waiting.count() }))
+        .collect();
+    page(&json!({
+        "in_flight_requests": in_flight,
+        "admitted_requests": in_flight,
+        "queued_requests": table.waiting().map(|(_, waiting)| u64::from(waiting.count())).sum::<u64>(),
+        "rejected_requests": metrics.rejected(),
+        "model_groups": groups,
+    }))
+}
+
 pub(super) fn deployments(table: &Table) -> Response<Body> {
+    let waiting: HashMap<&str, Waiting> = table.waiting().collect();
     let data: Vec<Value> = table
         .deployments()
         .map(|deployment| {
@@ -75,6 +93,8 @@ pub(super) fn deployments(table: &Table) -> Response<Body> {
                 "order": deployment.order,
                 "in_flight": condition.in_flight,
                 "in_flight_total": table.in_flight_total(deployment),
+                "max_parallel_requests": table.limit(deployment),
+                "queued": waiting.get(deployment.model_name.as_str()).map_or(0, Waiting::count),
                 "requests_last_minute": usage.requests,
                 "tokens_last_minute": table.counts_tokens().then_some(usage.tokens),
                 "state": condition.standing.name(),

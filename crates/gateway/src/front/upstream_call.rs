@@ -59,6 +59,7 @@ impl Door {
             tokens_are_wanted: self.wants_tokens(endpoint) || caller.counts_tokens(),
             timeouts: timeouts(&head.extras),
             extras: &head.extras,
+            client: caller.name(),
             content: Content::Json { body: &body, fields: &head.fields },
             headers: &parts.headers,
         };
@@ -118,6 +119,7 @@ impl Door {
             tokens_are_wanted: false,
             timeouts: timeouts(&extras),
             extras: &extras,
+            client: caller.name(),
             content: Content::form(form, intake.map_err(|error| refusal(error).into()).boxed_unsync()),
             headers: &parts.headers,
         };

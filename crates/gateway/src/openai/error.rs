@@ -32,6 +32,23 @@ pub struct ApiError {
     pub retry_after: Option<Duration>,
 }
 
+/// Why a request for a full model group is refused, with the time after which it may be served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// As many requests wait as may.
+    QueueIsFull {
+        /// In which those that wait will probably have been served.
+        wait: Duration,
+    },
+    /// No place came free.
+    NoPlace {
+        /// How long it waited.
+        waited: Duration,
+        /// In which a place may come free.
+        wait: Duration,
+    },
+}
+
 /// Which time limit an upstream has overrun.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UpstreamTimeout {
@@ -202,15 +219,22 @@ impl ApiError {
             .with_retry_after(soonest)
     }
 
-    /// 429: every deployment of the group has as many requests in flight as `max_parallel_requests` allows.
+    /// 429: every deployment of the group is at a limit of its own (`max_parallel_requests`, `rpm`, `tpm`), and waiting
+    /// did not help.
     #[must_use]
-    pub fn all_full(model: &str, wait: Duration) -> Self {
-        let seconds = whole_seconds(wait);
+    pub fn all_full(model: &str, full: Full) -> Self {
+        let (why, wait) = match full {
+            Full::QueueIsFull { wait } => {
+                ("and as many requests wait for one as may (`max_queued_requests`)".to_owned(), wait)
+            }
+            Full::NoPlace { waited, wait } => {
+                (format!("and no place came free in {:.1} s (`queue_timeout`)", waited.as_secs_f64()), wait)
+            }
+        };
         let message = format!(
-            "No deployment of `{}` has a free place: all have as many requests in flight as their \
-             `max_parallel_requests` allows. Try again in {seconds} second{}.",
+            "No deployment of `{}` has a free place: all are at their limits, {why}. Try again in {} s.",
             quoted(model),
-            if seconds == 1 { "" } else { "s" }
+            whole_seconds(wait)
         );
         Self::new(StatusCode::TOO_MANY_REQUESTS, "all_deployments_full", message).with_retry_after(wait)
     }

@@ -29,7 +29,7 @@ mod usage;
 mod utf8;
 
 pub use bad_request::BadRequest;
-pub use error::{ApiError, KeyLimit, MAX_QUOTED_CHARS, UpstreamTimeout};
+pub use error::{ApiError, Full, KeyLimit, MAX_QUOTED_CHARS, UpstreamTimeout};
 pub use extras::{Extras, MAX_RETRIES, MAX_TIMEOUT, MockFailure, is_routing_extra};
 pub use fallbacks::{FallbackList, FallbackTarget, MAX_FALLBACK_TARGETS, RequestFallbacks};
 pub use fields::{Field, Fields, Kind};

@@ -1,6 +1,7 @@
 //! One request's way: picks and attempts, as the walk says, until an answer is worth sending on.
 
 use std::cell::OnceCell;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,12 +18,13 @@ use super::hedge::{Runner, Track};
 use super::leased_body::LeasedBody;
 use super::observer::AttemptReason;
 use super::once::BUSY_WAIT;
+use super::queue::Patience;
 use super::served::{Facts, Served};
 use super::table::{Route, Table};
 use super::ways::{FIRST, Place, UNCHANGED, Ways};
 use crate::config::Timeouts;
 use crate::openai::endpoint::EndpointIndex;
-use crate::openai::{ApiError, Extras, MockFailure, UpstreamTimeout};
+use crate::openai::{ApiError, Extras, Full, MockFailure, UpstreamTimeout};
 use crate::shared::Strict;
 use crate::upstream::{Limits, Pool};
 
@@ -54,6 +56,8 @@ pub struct Call<'a> {
     pub timeouts: Timeouts,
     /// What else the client asks of the router.
     pub extras: &'a Extras,
+    /// The name of the client's key, if it has one of its own.
+    pub client: Option<&'a str>,
 }
 
 impl<'a> Call<'a> {
@@ -109,6 +113,8 @@ impl Router {
             first_failure: None,
             first_failed: false,
             first_returns: None,
+            queued: Duration::ZERO,
+            queue_takes: None,
             mock_failure: call.extras.mock_failure,
             first: call.first(),
         };
@@ -139,6 +145,18 @@ impl Router {
         is_allowed.then(|| Attempt::begin(&self.table, route.group, (lease, now), picked))
     }
 
+    /// As [`Self::pick`], where the request may wait for a place.
+    async fn pick_or_wait(
+        &self,
+        route: &Route<'_>,
+        pick: Pick<'_>,
+        picked: Picked,
+        patience: Patience,
+    ) -> Result<Attempt, Refusal> {
+        let lease = self.lease_or_wait(route, pick, picked, patience).await?;
+        Ok(Attempt::begin(&self.table, route.group, lease, picked))
+    }
+
     /// A pick for all instances in one step.
     async fn pick_strictly(
         &self,
@@ -146,8 +164,12 @@ impl Router {
         route: &Route<'_>,
         pick: Pick<'_>,
         picked: Picked,
+        patience: Option<Patience>,
     ) -> Result<Attempt, Refusal> {
-        let (lease, reservation) = self.take(strict, route, pick).await?;
+        let (lease, reservation) = match patience {
+            None => self.take(strict, route, pick).await?,
+            Some(patience) => self.take_or_wait(strict, route, pick, patience).await?,
+        };
         Ok(Attempt::begin(&self.table, route.group, lease, picked).with(reservation))
     }
 
@@ -172,9 +194,12 @@ impl Router {
         picked: Picked,
         now: Instant,
     ) -> Result<Lease, Refusal> {
-        let (dice, now) = (fastrand::u64(..), self.table.since_start(now));
-        let pick = Pick { dice, now, stream: picked.stream, ..pick };
-        self.table.pick(route, picked.strategy, &pick)
+        self.table.pick(route, picked.strategy, &self.made_now(pick, picked, now))
+    }
+
+    /// A pick of this moment.
+    pub(super) fn made_now<'p>(&self, pick: Pick<'p>, picked: Picked, now: Instant) -> Pick<'p> {
+        Pick { dice: fastrand::u64(..), now: self.table.since_start(now), stream: picked.stream, ..pick }
     }
 }
 
@@ -207,6 +232,10 @@ struct Journey<'a> {
     first_failed: bool,
     /// When what it asked for returns, where all of it cooled down.
     first_returns: Option<Duration>,
+    /// Time spent in queues.
+    queued: Duration,
+    /// How long the queue will probably take, where it was full.
+    queue_takes: Option<Duration>,
     /// LiteLLM's test hook: the first attempt is to fail so, without being made.
     mock_failure: Option<MockFailure>,
     first: Place<'a>,
@@ -226,6 +255,9 @@ impl<'a> Journey<'a> {
                         let now = self.now();
                         if let (FIRST, Refusal::AllCooling { soonest }) = (ask.target, refusal) {
                             self.first_returns = Some(soonest);
+                        }
+                        if let Refusal::QueueFull { wait } = refusal {
+                            self.queue_takes.get_or_insert(wait);
                         }
                         let ways = ways(&self.ways, &self.router.table, self.call);
                         self.walk.refused(refusal.into(), now, fastrand::u64(..), ways)
@@ -258,6 +290,17 @@ impl<'a> Journey<'a> {
         place(&self.ways, &self.first, target)
     }
 
+    /// How the request waits for a place.
+    fn patience(&self) -> Patience {
+        let queue = &self.router.table.reliability().queue;
+        let left = queue.timeout.saturating_sub(self.queued);
+        Patience {
+            priority: self.call.extras.priority.unwrap_or(queue.default_priority),
+            client: self.call.client.map_or(0, number),
+            until: self.deadline.min(Instant::now() + left),
+        }
+    }
+
     fn now(&self) -> Duration {
         self.router.table.since_start(Instant::now())
     }
@@ -278,11 +321,23 @@ impl<'a> Journey<'a> {
             _ => AttemptReason::First,
         };
         let picked = self.picked(route, reason);
+        let asked = Instant::now();
         let attempt = match self.router.table.strict() {
-            None => self.router.pick(route, pick, picked)?,
+            // Boxed because requests that need not wait should not pay for its size.
+            None if ask.queue => {
+                Box::pin(self.router.pick_or_wait(route, pick, picked, self.patience())).await
+            }
+            None => self.router.pick(route, pick, picked),
             // Boxed for its size, which requests of the default mode should not pay for.
-            Some(strict) => Box::pin(self.router.pick_strictly(strict, route, pick, picked)).await?,
+            Some(strict) => {
+                let patience = ask.queue.then(|| self.patience());
+                Box::pin(self.router.pick_strictly(strict, route, pick, picked, patience)).await
+            }
         };
+        if ask.queue {
+            self.queued += asked.elapsed();
+        }
+        let attempt = attempt?;
         self.attempts += 1;
         self.counted = counted;
         Ok(attempt)
@@ -368,6 +423,18 @@ impl<'a> Journey<'a> {
         Err(next)
     }
 
+    /// What the client is told when nobody had a place for it.
+    fn all_full(&self) -> ApiError {
+        let waited = match self.queue_takes {
+            Some(wait) => Full::QueueIsFull { wait },
+            None => {
+                let group = &self.router.table.groups()[self.first.route.group].group;
+                Full::NoPlace { waited: self.queued, wait: group.expected_wait(self.now()).max(BUSY_WAIT) }
+            }
+        };
+        ApiError::all_full(self.call.model, waited)
+    }
+
     fn give_up(&mut self, why: GiveUp) -> Result<Response<LeasedBody>, ApiError> {
         let model = self.call.model;
         let reliability = self.router.table.reliability();
@@ -378,7 +445,7 @@ impl<'a> Journey<'a> {
         match (self.first_failure.take(), why) {
             (Some(failure), _) => failure.into_answer(reliability.max_retry_after),
             (None, GiveUp::Cooling { remaining }) => Err(ApiError::all_cooling(model, remaining)),
-            (None, GiveUp::Full) => Err(ApiError::all_full(model, BUSY_WAIT)),
+            (None, GiveUp::Full) => Err(self.all_full()),
             (None, GiveUp::Deadline) => Err(ApiError::deadline(model, reliability.whole_request)),
             (None, GiveUp::Empty | GiveUp::Failed) => {
                 tracing::error!(model, "no deployment could be picked");
@@ -386,6 +453,13 @@ impl<'a> Journey<'a> {
             }
         }
     }
+}
+
+/// The number that a client's requests share their turns by.
+fn number(client: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    client.hash(&mut hasher);
+    hasher.finish()
 }
 
 fn place<'r, 'a>(ways: &'r OnceCell<Ways<'a>>, first: &'r Place<'a>, target: usize) -> &'r Place<'a> {

@@ -1,6 +1,7 @@
 //! A model name's deployments, and the ways to choose among them.
 
 use std::mem::discriminant;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use http::HeaderValue;
@@ -17,8 +18,30 @@ pub struct ModelGroup {
     pub(super) group: Group,
     /// The same for requests that ask for another strategy; each is made when the first one does.
     pub(super) otherwise: Box<[(Strategy, OnceLock<Group>)]>,
+    /// The most requests that may wait for a place.
+    pub(super) queue_most: u32,
+    /// Those that wait in strict mode, where each asks for itself.
+    pub(super) asking: Arc<AtomicU32>,
     /// In the order of the group's members.
     pub(super) deployments: Vec<Arc<Deployment>>,
+}
+
+/// The requests that wait for a model group.
+#[derive(Debug, Clone)]
+pub struct Waiting(Box<[(Group, Arc<AtomicU32>)]>);
+
+impl Waiting {
+    /// How many there are.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        self.0.iter().map(|(group, asking)| group.waiting() + asking.load(Ordering::Relaxed)).sum()
+    }
+}
+
+impl<'a> FromIterator<&'a ModelGroup> for Waiting {
+    fn from_iter<I: IntoIterator<Item = &'a ModelGroup>>(groups: I) -> Self {
+        Self(groups.into_iter().map(|group| (group.group.clone(), Arc::clone(&group.asking))).collect())
+    }
 }
 
 impl ModelGroup {

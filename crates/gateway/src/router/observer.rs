@@ -56,6 +56,55 @@ pub trait Observer: fmt::Debug + Send + Sync {
     fn failure(&self, attempt: &AttemptStart<'_>, end: &AttemptEnd) {
         let _ = (attempt, end);
     }
+
+    /// A request has left the queue of its model group, or was not let in.
+    fn queued(&self, stay: &QueueStay<'_>) {
+        let _ = stay;
+    }
+}
+
+/// A request's stay in a queue, once it is over.
+#[derive(Debug, Clone, Copy)]
+pub struct QueueStay<'a> {
+    /// The model group that it waited for.
+    pub group: &'a str,
+    /// The group's place in `Table::groups`.
+    pub group_index: usize,
+    /// Requests that were to be served before it when it came; 0 for one that was not let in.
+    pub ahead: u32,
+    /// How long it waited.
+    pub duration: Duration,
+    /// How it ended.
+    pub end: QueueEnd,
+}
+
+/// How a stay in a queue ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueEnd {
+    /// A place came free.
+    Served,
+    /// `queue_timeout` or the request's deadline passed.
+    TimedOut,
+    /// The client left.
+    ClientLeft,
+    /// `max_queued_requests` were waiting already.
+    Refused,
+}
+
+impl QueueEnd {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Served, Self::TimedOut, Self::ClientLeft, Self::Refused];
+
+    /// What it is called in metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Served => "served",
+            Self::TimedOut => "timed_out",
+            Self::ClientLeft => "client_left",
+            Self::Refused => "refused",
+        }
+    }
 }
 
 /// What is known when an attempt begins.

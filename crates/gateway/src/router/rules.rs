@@ -1,13 +1,15 @@
 //! The heart's rules, from the settings.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
 use leastbusy_balance::{
-    GroupRules, HealthRules, Limits, RetryBudget, Strategy, Terms, Tolerance, WhenAllCooling as AllCooling,
+    GroupRules, HealthRules, Limits, Member, RetryBudget, Strategy, Terms, Tolerance,
+    WhenAllCooling as AllCooling,
 };
 
-use crate::config::{self, Cooldown, DeploymentCooldown, RouterSettings, Timeouts, WhenAllCooling};
+use crate::config::{self, Cooldown, DeploymentCooldown, Queue, RouterSettings, Timeouts, WhenAllCooling};
 
 /// When a deployment of these settings rests.
 pub(crate) fn of_deployment(router: &Cooldown, own: &DeploymentCooldown) -> Arc<HealthRules> {
@@ -50,6 +52,20 @@ pub(crate) fn of_groups(router: &RouterSettings, strategy: Strategy) -> GroupRul
         },
     }
 }
+
+/// The most requests that may wait for a group of these members.
+pub(crate) fn queue_most(queue: &Queue, members: &[Member]) -> u32 {
+    queue.max.unwrap_or_else(|| {
+        let limits = members.iter().map(|member| member.limit.map_or(0, NonZeroU32::get));
+        // Twice what can be served at once: longer waits than two answers are better spent elsewhere. Members without a
+        // limit of this kind may still be full, by requests or tokens of the minute.
+        let twice = limits.fold(0_u32, u32::saturating_add).saturating_mul(2);
+        if twice == 0 { QUEUED_WITHOUT_LIMITS } else { twice.min(Queue::MOST) }
+    })
+}
+
+/// Requests that may wait where no deployment has `max_parallel_requests`.
+const QUEUED_WITHOUT_LIMITS: u32 = 100;
 
 /// What bounds each request's walk, but for its deadline.
 pub(crate) fn of_walks(router: &RouterSettings) -> Limits {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::mem::discriminant;
+use std::num::NonZeroU32;
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -13,7 +15,7 @@ use leastbusy_balance::{
 };
 
 use super::deployment::{Deployment, NotUsable, Place};
-use super::model_group::ModelGroup;
+use super::model_group::{ModelGroup, Waiting};
 use super::observer::Observer;
 use super::physical::{Counts, Physical};
 use super::rules;
@@ -58,6 +60,7 @@ pub(super) struct Reliability {
     pub(super) walk: Limits,
     /// The time for a request with all its attempts, waits and fallbacks.
     pub(super) whole_request: Duration,
+    pub(super) queue: config::Queue,
     pub(super) max_retry_after: Duration,
 }
 
@@ -189,6 +192,16 @@ impl Table {
         &self.groups
     }
 
+    /// The names of model groups, and who waits for each; who calls one deployment by its id waits for the group that it is
+    /// listed under.
+    pub fn waiting(&self) -> impl Iterator<Item = (&str, Waiting)> {
+        let named = self.groups.iter().enumerate().filter(|(at, _)| !self.direct.contains(at));
+        named.map(|(_, group)| {
+            let alike = self.groups.iter().filter(|other| other.name == group.name);
+            (group.name.as_str(), alike.collect())
+        })
+    }
+
     /// All deployments, in the order of the configuration.
     pub fn deployments(&self) -> impl Iterator<Item = &Deployment> {
         self.deployments.iter().map(AsRef::as_ref)
@@ -248,6 +261,12 @@ impl Table {
             Standing::Available if is_full => Condition { standing: Standing::Full, ..condition },
             _ => condition,
         }
+    }
+
+    /// The most requests in flight on a deployment, by whichever of its entries has the lowest limit.
+    #[must_use]
+    pub fn limit(&self, deployment: &Deployment) -> Option<u32> {
+        self.counts.limit_of(deployment.counted_as).map(NonZeroU32::get)
     }
 
     /// Requests in flight on a deployment through all instances, as the others told last.
@@ -372,6 +391,7 @@ impl<'a> Builder<'a> {
                 hedge: router.hedge,
                 walk: rules::of_walks(router),
                 whole_request: rules::whole_request(router),
+                queue: router.queue,
                 max_retry_after: router.cooldown.max_retry_after,
             },
         })
@@ -456,7 +476,7 @@ impl<'a> Builder<'a> {
     fn add_group(&mut self, name: &str, entries: &[usize], strategy: Strategy) -> Result<usize, NotUsable> {
         let deployments: Vec<_> =
             entries.iter().map(|&at| Arc::clone(&self.entries[at].deployment)).collect();
-        let members = deployments
+        let members: Vec<_> = deployments
             .iter()
             .map(|deployment| {
                 let weight = Weight::new(deployment.weight)
@@ -473,6 +493,7 @@ impl<'a> Builder<'a> {
         let header = HeaderValue::from_str(name)
             .map_err(|_| NotUsable(format!("model_name `{name}` cannot stand in a header")))?;
         let router = &self.config.router;
+        let queue_most = rules::queue_most(&router.queue, &members);
         let group = self.fleet.group(members, rules::of_groups(router, strategy));
         let others = strategy::all()
             .map(|(_, other)| router.as_configured(other))
@@ -482,7 +503,9 @@ impl<'a> Builder<'a> {
             [_] => Box::default(),
             _ => others.map(|other| (other, OnceLock::new())).collect(),
         };
-        self.groups.push(ModelGroup { name: name.to_owned(), header, group, otherwise, deployments });
+        let name = name.to_owned();
+        let asking = Arc::new(AtomicU32::new(0));
+        self.groups.push(ModelGroup { name, header, group, otherwise, queue_most, asking, deployments });
         Ok(self.groups.len() - 1)
     }
 }

@@ -14,7 +14,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::openai::endpoint::{ENDPOINTS, EndpointIndex};
-use crate::router::{AttemptEnd, AttemptReason, AttemptStart, Observer, Table};
+use crate::router::{AttemptEnd, AttemptReason, AttemptStart, Observer, QueueEnd, QueueStay, Table, Waiting};
 use crate::shared::{Count, Status};
 use crate::upstream::Origin;
 
@@ -22,7 +22,11 @@ use crate::upstream::Origin;
 const SECONDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
+/// Upper bounds for places in a queue.
+const AHEAD: [f64; 10] = [0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0, 1000.0];
+
 type Histograms = Family<DeploymentLabels, Histogram, fn() -> Histogram>;
+type GroupHistograms = Family<GroupLabels, Histogram, fn() -> Histogram>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DeploymentLabels {
@@ -40,6 +44,12 @@ struct OutcomeLabels {
     model_group: String,
     deployment: String,
     outcome: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct QueueLabels {
+    model_group: String,
+    end: &'static str,
 }
 
 #[derive(Debug, EncodeLabelSet)]
@@ -96,6 +106,8 @@ impl KeyMetrics {
 pub struct Metrics {
     registry: Registry,
     groups: Vec<GroupMetrics>,
+    /// One for each name of model groups.
+    queue_refused: Vec<Counter>,
     /// By endpoint (one more for everything else) and by the status' first digit.
     requests: Vec<[Counter<u64, AtomicU64>; CLASSES.len()]>,
     keys: Family<KeyLabels, Counter>,
@@ -106,6 +118,9 @@ struct GroupMetrics {
     retries: Counter,
     fallbacks: Counter,
     hedges: Counter,
+    queue_ends: [Counter; QueueEnd::ALL.len()],
+    queue_wait: Histogram,
+    queue_ahead: Histogram,
     deployments: Vec<DeploymentMetrics>,
 }
 
@@ -156,11 +171,25 @@ impl Metrics {
         registry.register("requests", "Answers to clients, by endpoint and status class", requests.clone());
         let keys = Family::<KeyLabels, Counter>::default();
         registry.register("key_requests", "Answers to clients, by key and status class", keys.clone());
+        let queue_ends = Family::<QueueLabels, Counter>::default();
+        let help = "Requests that have left a queue, or were not let in, by how that ended";
+        registry.register("queue_left", help, queue_ends.clone());
+        let queue_wait = GroupHistograms::new_with_constructor(histogram);
+        let help = "Time that requests waited for a place";
+        registry.register_with_unit("queue_wait", help, Unit::Seconds, queue_wait.clone());
+        let queue_ahead = GroupHistograms::new_with_constructor(|| Histogram::new(AHEAD));
+        let help = "Requests that were to be served before one that began to wait";
+        registry.register("queue_ahead", help, queue_ahead.clone());
         registry.register_collector(Box::new(Live::of(table)));
         if let Some(status) = sharing {
             registry.register_collector(Box::new(Shared(status)));
         }
 
+        let refused_by = |model_group: &str| {
+            let (model_group, end) = (model_group.to_owned(), QueueEnd::Refused.name());
+            queue_ends.get_or_create_owned(&QueueLabels { model_group, end })
+        };
+        let queue_refused = table.waiting().map(|(name, _)| refused_by(name)).collect();
         let groups = table
             .groups()
             .iter()
@@ -192,6 +221,12 @@ impl Metrics {
                     retries: retries.get_or_create_owned(&of_group),
                     fallbacks: fallbacks.get_or_create_owned(&of_group),
                     hedges: hedges.get_or_create_owned(&of_group),
+                    queue_ends: QueueEnd::ALL.map(|end| {
+                        let (model_group, end) = (group.name.clone(), end.name());
+                        queue_ends.get_or_create_owned(&QueueLabels { model_group, end })
+                    }),
+                    queue_wait: queue_wait.get_or_create_owned(&of_group),
+                    queue_ahead: queue_ahead.get_or_create_owned(&of_group),
                     deployments,
                 }
             })
@@ -204,7 +239,7 @@ impl Metrics {
                 CLASSES.map(|status| requests.get_or_create_owned(&RequestLabels { endpoint, status }))
             })
             .collect();
-        Self { registry, groups, requests, keys }
+        Self { registry, groups, queue_refused, requests, keys }
     }
 
     /// Counts an answer to a client; `None` is any path that does not go upstream.
@@ -226,6 +261,12 @@ impl Metrics {
         for status in CLASSES {
             self.keys.remove(&KeyLabels { key: name.to_owned(), status });
         }
+    }
+
+    /// Requests that were not let into a queue.
+    #[must_use]
+    pub fn rejected(&self) -> u64 {
+        self.queue_refused.iter().map(Counter::get).sum()
     }
 
     /// The text that a scrape gets (OpenMetrics).
@@ -273,6 +314,15 @@ impl Observer for Metrics {
     fn failure(&self, attempt: &AttemptStart<'_>, end: &AttemptEnd) {
         self.ended(attempt, end);
     }
+
+    fn queued(&self, stay: &QueueStay<'_>) {
+        let group = &self.groups[stay.group_index];
+        group.queue_ends[stay.end as usize].inc();
+        if stay.end != QueueEnd::Refused {
+            group.queue_wait.observe(stay.duration.as_secs_f64());
+            group.queue_ahead.observe(stay.ahead.into());
+        }
+    }
 }
 
 /// Gauges that are read off the leases at each scrape, so that they cannot drift from them.
@@ -282,6 +332,8 @@ struct Live {
     /// The moment from which the fleet's times are counted.
     start: Instant,
     deployments: Vec<(DeploymentLabels, DeploymentIndex)>,
+    /// Those that clients name.
+    groups: Vec<(GroupLabels, Waiting)>,
     origins: Vec<Arc<Origin>>,
     counts_tokens: bool,
 }
@@ -299,6 +351,10 @@ impl Live {
             fleet: Arc::clone(table.fleet()),
             start: table.start(),
             deployments,
+            groups: table
+                .waiting()
+                .map(|(name, waiting)| (GroupLabels { model_group: name.to_owned() }, waiting))
+                .collect(),
             origins: table.origins().to_vec(),
             counts_tokens: table.counts_tokens(),
         }
@@ -353,6 +409,11 @@ impl Collector for Live {
                 let is_in = i64::from(standing == condition.standing);
                 ConstGauge::new(is_in).encode(states.encode_family(&labels)?)?;
             }
+        }
+        let help = "Requests that wait for a place";
+        let mut waiting = encoder.encode_descriptor("queue_waiting", help, None, kind)?;
+        for (labels, group) in &self.groups {
+            ConstGauge::new(i64::from(group.count())).encode(waiting.encode_family(labels)?)?;
         }
         let help = "Connections open to upstreams";
         let mut connections = encoder.encode_descriptor("upstream_connections", help, None, kind)?;

@@ -39,6 +39,11 @@ impl Caller {
         })))
     }
 
+    /// The name of their key.
+    pub(in crate::front) fn name(&self) -> Option<&str> {
+        self.0.as_ref().map(|known| known.client.name())
+    }
+
     /// Whether they may use a model by this name, or the model group that the name leads to.
     pub(in crate::front) fn may_use(&self, name: &str, group: Option<&str>) -> bool {
         self.0.as_ref().is_none_or(|known| known.client.may_use(name, group))
