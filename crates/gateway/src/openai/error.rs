@@ -232,7 +232,8 @@ impl ApiError {
             }
         };
         let message = format!(
-            "No deployment of `{}` has a free place: all are at their limits, {why}. Try again in {} s.",
+            "No deployment of `{}` has a free place: all are at their limits (`max_parallel_requests`, `rpm`, `tpm`), \
+             {why}. Try again in {} s.",
             quoted(model),
             whole_seconds(wait)
         );

@@ -33,6 +33,7 @@ mod leaving;
 mod odd_answers;
 mod pages;
 mod process;
+mod queue;
 mod replay;
 mod resent;
 mod retries;

@@ -10,9 +10,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use leastbusy_gateway::config::{
-    Config, Redis, RedisNode, SharedState, SharingMode, Topology, WhenAllCooling,
-};
+use leastbusy_gateway::config::{Config, Queue, Redis, RedisNode, SharedState, SharingMode, Topology};
 use tokio::net::TcpListener;
 
 use super::client::{Client, get};
@@ -91,8 +89,7 @@ fn limited(engine: &Engine, wait: Duration) -> Config {
     let mut deployment = deployment("a", &engine.base());
     deployment.max_parallel_requests = Some(LIMIT);
     let mut config = config([deployment]);
-    config.router.cooldown.when_all_cooling = WhenAllCooling::Wait;
-    config.router.cooldown.all_cooling_wait = wait;
+    config.router.queue = Queue { max: Some(1000), timeout: wait, ..Queue::default() };
     config
 }
 
@@ -271,7 +268,7 @@ async fn the_places_of_a_killed_instance_come_back_within_its_lease() {
     let engine = Engine::start(Duration::from_secs(60)).await;
     let config = config_file(&format!(
         "model_list:\n- model_name: m\n  litellm_params: {{model: openai/m, api_base: \"{}\", api_key: none, \
-         max_parallel_requests: {LIMIT}}}\nrouter_settings: {{all_cooling_wait: 30}}\n\
+         max_parallel_requests: {LIMIT}}}\nrouter_settings: {{max_queued_requests: 1000, queue_timeout: 30}}\n\
          shared_state: {{redis_url: \"redis://{}/\", mode: strict, lease: 1}}\n",
         engine.base(),
         redis.address()
