@@ -86,6 +86,9 @@ pub struct GroupRules {
     /// The share of first bytes, between 0 and 1, that come before a second attempt is worth while; `None`
     /// where nobody asks.
     pub hedge_quantile: Option<f64>,
+    /// How many times its limit the requests of all instances on a member may be, as far as the others told, before this
+    /// instance holds its own back; more than 0. `None` where only the requests of this instance are limited.
+    pub cap_of_all: Option<f64>,
 }
 
 impl From<Strategy> for GroupRules {
@@ -169,7 +172,8 @@ impl Group {
     ///
     /// Where other instances send requests to the same deployments, what they told decides as well (see
     /// [`Fleet::see`]). There a limit binds each instance's own requests; a deployment that has reached it through all
-    /// of them goes after those that have not, but the others' counts are too old to be refused for.
+    /// of them goes after those that have not, and is full from [`GroupRules::cap_of_all`] times the limit on: the others'
+    /// counts are a little old, and a cap at the limit itself would leave places empty.
     ///
     /// Another [`Strategy`] chooses among the same members, by this instance's counts.
     ///

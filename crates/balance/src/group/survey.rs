@@ -30,8 +30,11 @@ impl Core {
             let Seat { in_flight, calm } = books.seat(member.deployment);
             let weight = member.weight.get();
             let limit = limits(index);
-            let is_at_limit = limit.is_some_and(|limit| limit <= in_flight);
-            let mut tell = |unavailable: &mut Unavailable, books: &Books, is_full, load, busy, factor| {
+            let others = books.others_in_flight(member.deployment);
+            let is_at_limit = limit.is_some_and(|limit| {
+                limit <= in_flight || (0 < others && self.is_at_cap(limit, in_flight.saturating_add(others)))
+            });
+            let mut tell = |unavailable: &mut Unavailable, is_full, load, busy, factor| {
                 unavailable.somebody_open = true;
                 if tried {
                     return;
@@ -40,7 +43,6 @@ impl Core {
                     unavailable.somebody_full = true;
                     return;
                 }
-                let others = books.others_in_flight(member.deployment);
                 let seems_full = limit.is_some_and(|limit| limit <= in_flight.saturating_add(others));
                 let share = factor * self.share(index);
                 let (member, order) = (index, member.order);
@@ -48,7 +50,7 @@ impl Core {
             };
             if calm {
                 let busy = in_flight.into();
-                tell(&mut unavailable, books, false, self.load(index, busy, 1.0, None), busy, 1.0);
+                tell(&mut unavailable, false, self.load(index, busy, 1.0, None), busy, 1.0);
                 continue;
             }
             let peers = *peers.get_or_insert_with(|| self.load_of_peers(books, pick.now));
@@ -85,9 +87,14 @@ impl Core {
                 }
             };
             books.set_calm(member.deployment, calm);
-            tell(&mut unavailable, books, is_full, load, busy, factor);
+            tell(&mut unavailable, is_full, load, busy, factor);
         }
         unavailable
+    }
+
+    /// Whether all instances together have as many requests on a member as its limit allows them.
+    fn is_at_cap(&self, limit: u32, of_all: u32) -> bool {
+        self.rules.cap_of_all.is_some_and(|cap| (cap * f64::from(limit)).ceil() <= f64::from(of_all))
     }
 
     /// The score of a member with so many requests, whose weight or speed counts by a factor, and which has no more

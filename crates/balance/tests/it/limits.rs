@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leastbusy_balance::{
-    Answers, Fleet, Group, Lease, Member, Outcome, Pick, Refusal, Seen, TieBreak, View, Weight,
+    Answers, Fleet, Group, GroupRules, Lease, Member, Outcome, Pick, Refusal, Seen, TieBreak, View, Weight,
 };
 
 const NOW: Duration = Duration::from_secs(5);
@@ -136,4 +136,18 @@ fn one_that_has_come_to_rest_meanwhile_is_not_picked_exactly() {
     let probe = group.pick_exactly(&later, 0).expect("its rest is over");
     assert!(probe.is_probe());
     assert!(group.pick_exactly(&later, 0).is_none());
+}
+
+#[test]
+fn a_cap_of_all_holds_back_what_the_others_have_filled() {
+    let limit = 4;
+    for (cap, told, own) in [(1.0, 4, 0), (1.0, 3, 1), (1.5, 5, 1), (1.5, 6, 0), (2.0, 6, 2), (1.25, 0, 4)] {
+        let fleet = Fleet::new();
+        let member = Member { limit: NonZeroU32::new(limit), ..Member::new(fleet.deploy(), Weight::ONE) };
+        let rules = GroupRules { cap_of_all: Some(cap), ..GroupRules::default() };
+        let group = fleet.group(vec![member], rules);
+        others(&fleet, &group, &[told]);
+        let (leases, refusal) = fill(&group);
+        assert_eq!((leases.len(), refusal), (own, Refusal::AllFull), "cap {cap}, {told} of others");
+    }
 }

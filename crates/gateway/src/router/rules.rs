@@ -9,7 +9,9 @@ use leastbusy_balance::{
     WhenAllCooling as AllCooling,
 };
 
-use crate::config::{self, Cooldown, DeploymentCooldown, Queue, RouterSettings, Timeouts, WhenAllCooling};
+use crate::config::{
+    self, Config, Cooldown, DeploymentCooldown, Queue, RouterSettings, SharingMode, Timeouts, WhenAllCooling,
+};
 
 /// When a deployment of these settings rests.
 pub(crate) fn of_deployment(router: &Cooldown, own: &DeploymentCooldown) -> Arc<HealthRules> {
@@ -37,9 +39,20 @@ pub(crate) fn terms(entry: &config::Deployment) -> Arc<Terms> {
     })
 }
 
-/// What holds for a group as a whole.
+/// The cap on the requests of all instances, as a multiple of a deployment's limit, where they share what they know but
+/// not each step: half as much again costs no capacity, one at the limit does (docs/queue.md).
+const CAP_OF_ALL: f64 = 1.5;
+
+/// The cap on the requests of all instances; in strict mode the limit itself holds.
+pub(crate) fn cap_of_all(config: &Config) -> Option<f64> {
+    let shared = config.shared_state.as_ref()?;
+    (shared.mode != SharingMode::Strict).then_some(CAP_OF_ALL)
+}
+
+/// What holds for a group as a whole, whoever shares it.
 pub(crate) fn of_groups(router: &RouterSettings, strategy: Strategy) -> GroupRules {
     GroupRules {
+        cap_of_all: None,
         strategy,
         tie_break: router.tie_break,
         retry_budget: RetryBudget {

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use leastbusy_balance::{
-    Condition, DeploymentIndex, Fleet, Group, Lease, Limits, Member, Outcome, Pick, Refusal, Standing,
-    Strategy, Usage, Weight,
+    Condition, DeploymentIndex, Fleet, Group, GroupRules, Lease, Limits, Member, Outcome, Pick, Refusal,
+    Standing, Strategy, Usage, Weight,
 };
 
 use super::deployment::{Deployment, NotUsable, Place};
@@ -494,7 +494,9 @@ impl<'a> Builder<'a> {
             .map_err(|_| NotUsable(format!("model_name `{name}` cannot stand in a header")))?;
         let router = &self.config.router;
         let queue_most = rules::queue_most(&router.queue, &members);
-        let group = self.fleet.group(members, rules::of_groups(router, strategy));
+        let rules =
+            GroupRules { cap_of_all: rules::cap_of_all(self.config), ..rules::of_groups(router, strategy) };
+        let group = self.fleet.group(members, rules);
         let others = strategy::all()
             .map(|(_, other)| router.as_configured(other))
             .into_iter()
