@@ -29,7 +29,8 @@ pub struct Candidate {
     /// What least busy goes by without other instances: `(in flight + 1) / weight`, or what is known of the capacities, with recent
     /// failures added in. Lower is better.
     pub load: f64,
-    /// Requests in flight on it, and those that failed a moment ago and still count.
+    /// Requests in flight on it, those that failed a moment ago and still count, and those that came from elsewhere as
+    /// its engine told.
     pub busy: f64,
     /// What its provider grants and asks.
     pub terms: Terms,
@@ -42,16 +43,18 @@ pub(crate) struct Surveyed {
     pub(crate) member: usize,
     pub(crate) order: i64,
     pub(crate) in_flight: u32,
-    /// Whether it is full, what the other instances told left out.
+    /// Whether it is full, what the other instances and the engine told left out.
     pub(crate) is_full: bool,
     pub(crate) load: f64,
-    /// Requests of this instance, with failed ones that still count.
+    /// Requests of this instance, with failed ones that still count, and those that came from elsewhere.
     pub(crate) busy: f64,
     /// Requests of other instances, as they told.
     pub(crate) others: u32,
+    /// Requests that came past all instances, as far as the engine told of them.
+    pub(crate) elsewhere: f64,
     /// Its weight, or what its places do, as far as its answers are good.
     pub(crate) share: f64,
-    /// Whether it has reached its limit, what the other instances told included.
+    /// Whether it has reached its limit, what the other instances and the engine told included.
     pub(crate) seems_full: bool,
 }
 
@@ -61,7 +64,7 @@ impl Surveyed {
         (self.order, self.is_full)
     }
 
-    /// The same for a pick that goes by what the other instances told.
+    /// The same for a pick that goes by what the other instances and the engines told.
     pub(crate) fn class_as_told(&self) -> (i64, bool) {
         (self.order, self.is_full || self.seems_full)
     }

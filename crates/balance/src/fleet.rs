@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::budget::RetryLedger;
 use crate::candidate::Candidate;
+use crate::engine::Engines;
 use crate::group::{Group, GroupRules, Member};
 use crate::health::{Condition, Crew, Health};
 use crate::others::Sharing;
@@ -48,6 +49,8 @@ pub(crate) struct Books {
     groups: Vec<GroupBook>,
     /// Where other instances send requests to the same deployments.
     sharing: Option<Box<Sharing>>,
+    /// What the engines behind the deployments told.
+    pub(crate) engines: Engines,
     /// Whether instances give each other the right to probe.
     probes_guarded: bool,
     /// The groups that somebody waits for.

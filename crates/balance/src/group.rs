@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::budget::RetryBudget;
-use crate::candidate::Surveyed;
 use crate::dice::Dice;
 use crate::fleet::{Books, DeploymentIndex, Fleet};
 use crate::health::{HealthRules, Role};
@@ -173,7 +172,8 @@ impl Group {
     /// Where other instances send requests to the same deployments, what they told decides as well (see
     /// [`Fleet::see`]). There a limit binds each instance's own requests; a deployment that has reached it through all
     /// of them goes after those that have not, and is full from [`GroupRules::cap_of_all`] times the limit on: the others'
-    /// counts are a little old, and a cap at the limit itself would leave places empty.
+    /// counts are a little old, and a cap at the limit itself would leave places empty. Requests that came from elsewhere,
+    /// where an engine told of them (see [`Fleet::see_engine`]), only make a deployment go after the others.
     ///
     /// Another [`Strategy`] chooses among the same members, by this instance's counts.
     ///
@@ -213,7 +213,7 @@ impl Group {
 enum Look {
     Chosen(usize),
     Nobody,
-    /// Some member is not told by its count alone.
+    /// Some member may not be told by its count alone.
     Troubled,
 }
 
@@ -256,7 +256,11 @@ impl Core {
         if books.others().is_some() {
             return self.least_busy_of_all(books, pick, &self.limits());
         }
-        match self.least_busy(books, pick) {
+        let look = match books.hears_of_elsewhere(pick.now) {
+            true => Look::Troubled,
+            false => self.least_busy(books, pick),
+        };
+        match look {
             Look::Chosen(chosen) => Ok(chosen),
             Look::Nobody => Err(self.refusal(books, pick)),
             Look::Troubled => self.least_busy_in_trouble(books, pick, &self.limits()),
@@ -348,7 +352,7 @@ impl Core {
         best.chosen.map_or(Look::Nobody, Look::Chosen)
     }
 
-    /// The pick while some members rest, come back, or have failed.
+    /// The pick while some members rest, come back, have failed, or are asked past this program.
     fn least_busy_in_trouble(
         &self,
         books: &mut Books,
@@ -357,8 +361,8 @@ impl Core {
     ) -> Result<usize, Refusal> {
         let mut best = self.best(pick);
         let unavailable = self.survey(books, pick, limits, |surveyed| {
-            let Surveyed { member, order, is_full, load, .. } = surveyed;
-            best.see(member, order, is_full, load);
+            let (order, is_full) = surveyed.class_as_told();
+            best.see(surveyed.member, order, is_full, surveyed.load);
         });
         best.chosen.map_or_else(|| unavailable.instead(pick), Ok)
     }

@@ -59,6 +59,7 @@
 mod budget;
 mod candidate;
 mod dice;
+mod engine;
 mod error_class;
 mod fleet;
 mod group;
@@ -78,6 +79,7 @@ mod window;
 
 pub use budget::{RetryBudget, RetryLedger};
 pub use candidate::Candidate;
+pub use engine::{EngineLoad, EngineReport};
 pub use error_class::{ByClass, ErrorClass};
 pub use fleet::{DeploymentIndex, Fleet};
 pub use group::{Eligible, Group, GroupRules, Member, TieBreak};

@@ -19,7 +19,8 @@ pub struct Eligible {
     pub limit: Option<NonZeroU32>,
     /// Its share of the work, less what its failures take from it; more than 0.
     pub weight: f64,
-    /// What counts as busy beside its requests in flight: attempts that failed a moment ago.
+    /// What counts as busy beside its requests in flight: attempts that failed a moment ago, and requests that came from
+    /// elsewhere as its engine told.
     pub extra: f64,
 }
 

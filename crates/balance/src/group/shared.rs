@@ -23,7 +23,7 @@ impl Core {
         let mut best = (i64::MAX, true);
         let unavailable = self.survey(books, pick, limits, |surveyed| {
             let class = surveyed.class_as_told();
-            let Surveyed { member, busy, share, .. } = surveyed;
+            let Surveyed { member, busy, elsewhere, share, .. } = surveyed;
             if class < best {
                 best = class;
                 scratch.members.clear();
@@ -31,7 +31,7 @@ impl Core {
             }
             if class == best {
                 scratch.members.push(member);
-                scratch.seen.push(Sight { own: busy, all: busy, weight: share, turn: 0.0 });
+                scratch.seen.push(Sight { own: busy - elsewhere, all: busy, weight: share, turn: 0.0 });
             }
         });
         let chosen = match scratch.members.is_empty() {
@@ -46,8 +46,8 @@ impl Core {
         chosen
     }
 
-    /// Adds what is left of the requests the others told of, and the turns; returns how many they have probably begun
-    /// since.
+    /// Adds what is left of the requests the others told of, what came from elsewhere, and the turns; returns how many the
+    /// others have probably begun since.
     // Requests end at the rate that they arrive at, divided by those in flight (Little): of what was told, exp(-h t) is
     // left after t, and of what arrived since, (1 - exp(-h t)) / h t is.
     fn add_others(&self, sharing: &Sharing, scratch: &mut Scratch, pick: &Pick<'_>) -> f64 {
@@ -68,6 +68,8 @@ impl Core {
         let ends = if in_flight == 0.0 { 0.0 } else { (arrivals + own_arrivals) / in_flight };
         for (member, seen) in scratch.members.iter().zip(&mut scratch.seen) {
             let others = sharing.others(deployment(*member));
+            // Every instance knows of the requests from elsewhere: each makes room for its part of them.
+            seen.own += (seen.all - seen.own) / (f64::from(view.others) + 1.0);
             if 0 < others.in_flight {
                 seen.all += f64::from(others.in_flight) * (-ends * (others.age + since)).exp();
             }

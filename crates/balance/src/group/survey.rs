@@ -34,6 +34,7 @@ impl Core {
             let is_at_limit = limit.is_some_and(|limit| {
                 limit <= in_flight || (0 < others && self.is_at_cap(limit, in_flight.saturating_add(others)))
             });
+            let elsewhere = books.elsewhere(member.deployment, pick.now);
             let mut tell = |unavailable: &mut Unavailable, is_full, load, busy, factor| {
                 unavailable.somebody_open = true;
                 if tried {
@@ -43,13 +44,26 @@ impl Core {
                     unavailable.somebody_full = true;
                     return;
                 }
-                let seems_full = limit.is_some_and(|limit| limit <= in_flight.saturating_add(others));
+                let seems_full = limit.is_some_and(|limit| {
+                    f64::from(limit) <= f64::from(in_flight.saturating_add(others)) + elsewhere
+                });
                 let share = factor * self.share(index);
                 let (member, order) = (index, member.order);
-                see(Surveyed { member, order, in_flight, is_full, load, busy, others, share, seems_full });
+                see(Surveyed {
+                    member,
+                    order,
+                    in_flight,
+                    is_full,
+                    load,
+                    busy,
+                    others,
+                    elsewhere,
+                    share,
+                    seems_full,
+                });
             };
             if calm {
-                let busy = in_flight.into();
+                let busy = f64::from(in_flight) + elsewhere;
                 tell(&mut unavailable, false, self.load(index, busy, 1.0, None), busy, 1.0);
                 continue;
             }
@@ -72,12 +86,12 @@ impl Core {
                     continue;
                 }
                 Availability::Ready => {
-                    let busy = in_flight.into();
+                    let busy = f64::from(in_flight) + elsewhere;
                     (false, self.load(index, busy, 1.0, None), busy, 1.0)
                 }
                 Availability::Open => {
                     let places = health.places(pick.now, &member.rules, peers * weight, crew);
-                    let busy = f64::from(in_flight) + f64::from(health.phantoms());
+                    let busy = f64::from(in_flight) + f64::from(health.phantoms()) + elsewhere;
                     let factor = health.weight_factor(pick.now);
                     let load = self.load(index, busy, factor, places.least());
                     // A ramp that takes places of a known number needs no more than its part in the score: there it

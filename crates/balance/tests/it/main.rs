@@ -10,6 +10,7 @@ mod virtual_load;
 mod among;
 mod candidates;
 mod elsewhere;
+mod engines;
 mod every_capacity;
 mod every_exchange;
 mod every_history;
