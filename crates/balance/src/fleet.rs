@@ -4,11 +4,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::budget::RetryLedger;
+use crate::burden::{Burden, Lengths};
 use crate::candidate::Candidate;
 use crate::engine::Engines;
 use crate::group::{Group, GroupRules, Member};
 use crate::health::{Condition, Crew, Health};
 use crate::others::Sharing;
+use crate::pick::Demand;
 use crate::quantile::Quantile;
 use crate::queue::Queue;
 use crate::strategy::Choose;
@@ -46,6 +48,8 @@ pub(crate) struct Books {
     health: Vec<Health>,
     /// Requests and tokens of the last minute.
     tallies: Vec<Tally>,
+    /// Tokens in flight.
+    pub(crate) burdens: Vec<Burden>,
     groups: Vec<GroupBook>,
     /// Where other instances send requests to the same deployments.
     sharing: Option<Box<Sharing>>,
@@ -77,6 +81,7 @@ pub(crate) struct GroupBook {
     /// The time to a first byte that the group's hedge waits for.
     pub(crate) first_byte: Quantile,
     pub(crate) retries: RetryLedger,
+    pub(crate) lengths: Lengths,
     /// The strategies that it is picked from by, but for least busy.
     pub(crate) strategies: Vec<Box<dyn Choose>>,
     pub(crate) queue: Queue,
@@ -117,6 +122,7 @@ impl Fleet {
         books.seats.push(Seat { in_flight: 0, calm });
         books.health.push(health);
         books.tallies.push(Tally::new());
+        books.burdens.push(Burden::default());
         index
     }
 
@@ -135,6 +141,7 @@ impl Fleet {
             typical: Quantile::default(),
             first_byte: Quantile::default(),
             retries: RetryLedger::new(rules.retry_budget),
+            lengths: Lengths::default(),
             strategies: Vec::new(),
             queue: Queue::default(),
         };
@@ -290,11 +297,14 @@ impl Books {
     }
 
     /// Counts one more request and returns the new count.
-    pub(crate) fn take(&mut self, deployment: DeploymentIndex, now: Duration) -> u32 {
+    pub(crate) fn take(&mut self, deployment: DeploymentIndex, demand: Demand, now: Duration) -> u32 {
         if let Some(sharing) = &mut self.sharing {
             sharing.picked(deployment);
         }
         self.tally(deployment).requested(now);
+        if demand != Demand::default() {
+            self.burden_of(deployment).takes(demand);
+        }
         let seat = &mut self.seats[deployment.0 as usize];
         seat.in_flight += 1;
         seat.in_flight

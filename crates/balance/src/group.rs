@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::budget::RetryBudget;
+use crate::burden::{BusyBy, Room, Scale};
 use crate::dice::Dice;
 use crate::fleet::{Books, DeploymentIndex, Fleet};
 use crate::health::{HealthRules, Role};
 use crate::lease::Lease;
 use crate::load::{Capacity, Weight, load, load_by_speed};
-use crate::pick::{Pick, Refusal};
+use crate::pick::{Demand, Pick, Refusal};
 use crate::strategy::{Strategy, Terms};
 
 mod by_strategy;
@@ -39,8 +40,10 @@ pub struct Member {
     pub capacity: Option<Capacity>,
     /// The most requests in flight on the deployment, through whatever group; `None` where there is no bound.
     pub limit: Option<NonZeroU32>,
-    /// What its provider grants and asks, where a strategy goes by that.
+    /// What its provider grants in a minute, and asks.
     pub terms: Arc<Terms>,
+    /// What its engine can hold, where least busy goes by that.
+    pub room: Room,
 }
 
 impl Member {
@@ -55,6 +58,7 @@ impl Member {
             capacity: None,
             limit: None,
             terms: Arc::default(),
+            room: Room::default(),
         }
     }
 
@@ -78,6 +82,8 @@ pub enum TieBreak {
 pub struct GroupRules {
     /// How a pick chooses.
     pub strategy: Strategy,
+    /// What makes a member busy beside its requests in flight.
+    pub busy_by: BusyBy,
     /// What decides between members that are equally busy.
     pub tie_break: TieBreak,
     /// How many retries the group's requests may have together.
@@ -118,6 +124,10 @@ pub(crate) struct Core {
     capacities: Option<Box<[Capacity]>>,
     /// Whether any member has a limit.
     is_limited: bool,
+    /// Whether any member has a limit by the minute.
+    is_metered: bool,
+    /// How the members' burdens count; `None` where they do not.
+    pub(crate) scales: Option<Box<[Scale]>>,
     pub(crate) rules: GroupRules,
     /// The strategy's place in the group's book; `None` for least busy.
     strategy: Option<usize>,
@@ -132,8 +142,12 @@ impl Group {
     ) -> Self {
         let capacities = members.iter().map(|member| member.capacity).collect();
         let is_limited = members.iter().any(|member| member.limit.is_some());
+        let is_metered = members.iter().any(|member| member.terms.has_limit());
+        let scale = |member: &Member| Scale::new(rules.busy_by, &member.room, member.weight.get());
+        let scales = (rules.busy_by != BusyBy::default()).then(|| members.iter().map(scale).collect());
         let members = members.into();
-        let core = Core { fleet, index, members, capacities, is_limited, rules, strategy };
+        let core =
+            Core { fleet, index, members, capacities, is_limited, is_metered, scales, rules, strategy };
         Self { core: Arc::new(core) }
     }
 
@@ -209,6 +223,18 @@ impl Group {
     }
 }
 
+/// A request that was counted on a member, and whose lease is still to be made.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counted {
+    pub(crate) member: usize,
+    /// The new count.
+    pub(crate) in_flight: u32,
+    /// What the request is to the deployment's health.
+    pub(crate) role: Role,
+    /// What it was counted to take.
+    pub(crate) demand: Demand,
+}
+
 /// What a look over the members found.
 enum Look {
     Chosen(usize),
@@ -256,7 +282,9 @@ impl Core {
         if books.others().is_some() {
             return self.least_busy_of_all(books, pick, &self.limits());
         }
-        let look = match books.hears_of_elsewhere(pick.now) {
+        // Seldom more than counts, weights and levels are to be looked at; then the quick look over them is enough.
+        let is_more = self.is_metered || self.scales.is_some() || books.hears_of_elsewhere(pick.now);
+        let look = match is_more {
             true => Look::Troubled,
             false => self.least_busy(books, pick),
         };
@@ -276,20 +304,24 @@ impl Core {
 
     /// Counts a request on the member that was chosen, and hands out its lease.
     pub(crate) fn lease(self: &Arc<Self>, books: &mut Books, chosen: usize, pick: &Pick<'_>) -> Lease {
-        let (in_flight, role) = self.count(books, chosen, pick);
-        Lease::new(Arc::clone(self), chosen, in_flight, pick, role)
+        let counted = self.count(books, chosen, pick);
+        Lease::new(Arc::clone(self), counted, pick)
     }
 
-    /// Counts a request on the member that was chosen; the new count, and what the request is to it.
-    pub(crate) fn count(&self, books: &mut Books, chosen: usize, pick: &Pick<'_>) -> (u32, Role) {
-        let deployment = self.members[chosen].deployment;
+    /// Counts a request on the member that was chosen.
+    pub(crate) fn count(&self, books: &mut Books, member: usize, pick: &Pick<'_>) -> Counted {
+        let deployment = self.members[member].deployment;
         debug_assert!(!pick.tried.contains(&deployment));
-        let in_flight = books.take(deployment, pick.now);
+        let demand = match pick.demand == Demand::default() {
+            true => pick.demand,
+            false => books.group(self.index).lengths.expected(pick.demand),
+        };
+        let in_flight = books.take(deployment, demand, pick.now);
         let role = match books.seat(deployment).calm {
             true => Role::Plain,
             false => books.health(deployment).picked(pick.now, pick.even_resting),
         };
-        (in_flight, role)
+        Counted { member, in_flight, role, demand }
     }
 
     fn best(&self, pick: &Pick<'_>) -> Best<'_> {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::fleet::DeploymentIndex;
-use crate::group::Core;
+use crate::fleet::{Books, DeploymentIndex};
+use crate::group::{Core, Counted};
 use crate::health::{Report, Role};
 use crate::outcome::Outcome;
-use crate::pick::Pick;
+use crate::pick::{Demand, Pick};
 use crate::queue::{hand_on, wake};
 use crate::strategy::Ended;
 
@@ -25,6 +25,8 @@ pub struct Lease {
     started: Duration,
     dice: u64,
     role: Role,
+    /// What it is counted to take.
+    demand: Demand,
     /// Whether the answer is to be a stream.
     stream: bool,
     /// From the pick to the beginning of the answer.
@@ -59,8 +61,10 @@ impl From<Outcome> for Ending {
 pub(crate) const TYPICAL: Duration = Duration::from_secs(1);
 
 impl Lease {
-    pub(crate) fn new(core: Arc<Core>, member: usize, in_flight: u32, pick: &Pick<'_>, role: Role) -> Self {
+    pub(crate) fn new(core: Arc<Core>, counted: Counted, pick: &Pick<'_>) -> Self {
+        let Counted { member, in_flight, role, demand } = counted;
         Self {
+            demand,
             deployment: core.members[member].deployment,
             core,
             member,
@@ -106,13 +110,18 @@ impl Lease {
 
     /// Notes that the answer has begun, and well: a probe need not wait for the last byte of a long stream.
     pub fn answered(&mut self, now: Duration) {
+        let was_read = self.first_byte.is_some();
         self.first_byte.get_or_insert(now.saturating_sub(self.started));
         // Nearly always there is nothing more to note, and the lock is left alone.
         let is_plain = matches!(self.role, Role::Plain | Role::Proved);
-        if is_plain && self.core.rules.hedge_quantile.is_none() {
+        let has_prompt = 0 < self.demand.prompt && !was_read;
+        if is_plain && !has_prompt && self.core.rules.hedge_quantile.is_none() {
             return;
         }
         let mut books = self.core.fleet.lock();
+        if has_prompt {
+            books.burden_of(self.deployment).was_read(self.demand);
+        }
         if let Some(quantile) = self.core.rules.hedge_quantile {
             books.group(self.core.index).first_byte.add(now.saturating_sub(self.started), quantile);
         }
@@ -138,7 +147,7 @@ impl Lease {
         let mut guard = self.core.fleet.lock();
         let books = &mut *guard;
         let in_flight = books.seat(self.deployment).in_flight;
-        books.give_back(self.deployment);
+        self.give_back(books);
         if 0 < ending.tokens {
             books.tally(self.deployment).took(ending.tokens, now);
         }
@@ -147,6 +156,9 @@ impl Lease {
             let group = books.group(self.core.index);
             group.typical.add(now.saturating_sub(self.started), 0.5);
             group.retries.success(now);
+            if 0 < ending.output_tokens {
+                group.lengths.add(ending.output_tokens);
+            }
         }
         let group = books.group(self.core.index);
         if !group.strategies.is_empty() {
@@ -181,6 +193,13 @@ impl Lease {
         rested
     }
 
+    fn give_back(&self, books: &mut Books) {
+        books.give_back(self.deployment);
+        if self.demand != Demand::default() {
+            books.burden_of(self.deployment).gives_back(self.demand, self.first_byte.is_some());
+        }
+    }
+
     /// The end as strategies are told it.
     fn ended(&self, ending: &Ending, now: Duration) -> Ended {
         Ended {
@@ -202,7 +221,7 @@ impl Drop for Lease {
             return;
         }
         let mut books = self.core.fleet.lock();
-        books.give_back(self.deployment);
+        self.give_back(&mut books);
         if self.role == Role::Probe {
             books.health(self.deployment).probe_abandoned();
         }

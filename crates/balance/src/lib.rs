@@ -57,6 +57,7 @@
 //! ```
 
 mod budget;
+mod burden;
 mod candidate;
 mod dice;
 mod engine;
@@ -78,6 +79,7 @@ mod walk;
 mod window;
 
 pub use budget::{RetryBudget, RetryLedger};
+pub use burden::{BusyBy, Room};
 pub use candidate::Candidate;
 pub use engine::{EngineLoad, EngineReport};
 pub use error_class::{ByClass, ErrorClass};

@@ -46,7 +46,8 @@ pub struct Preference {
 pub struct Demand {
     /// Tokens of its prompt.
     pub prompt: u32,
-    /// Tokens that its answer is expected to have.
+    /// The most tokens that its answer may have, 0 for any number. The mean of the group's answers counts in its place,
+    /// where that is known and less.
     pub output: u32,
 }
 

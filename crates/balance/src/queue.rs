@@ -25,8 +25,7 @@ use std::time::Duration;
 
 use self::line::{Line, Place, Waiter};
 use crate::fleet::{Books, Fleet};
-use crate::group::{Core, Group};
-use crate::health::Role;
+use crate::group::{Core, Counted, Group};
 use crate::lease::{Lease, TYPICAL};
 use crate::pick::{Pick, Refusal};
 use crate::window::Window;
@@ -95,16 +94,14 @@ impl Pace {
 #[derive(Debug)]
 struct Grant {
     waiter: Waiter,
-    member: usize,
-    in_flight: u32,
-    role: Role,
+    counted: Counted,
     at: Duration,
 }
 
 impl Grant {
     fn into_lease(self) -> Lease {
-        let Self { waiter, member, in_flight, role, at } = self;
-        Lease::new(Arc::clone(&waiter.core), member, in_flight, &waiter.pick(at), role)
+        let Self { waiter, counted, at } = self;
+        Lease::new(Arc::clone(&waiter.core), counted, &waiter.pick(at))
     }
 }
 
@@ -243,12 +240,12 @@ fn serve(books: &mut Books, group: usize, now: Duration) -> Option<Waker> {
     let served = queue.line.serve(|waiter| {
         let pick = waiter.pick(now);
         let member = waiter.core.choose(books, &pick).ok()?;
-        Some((member, waiter.core.count(books, member, &pick)))
+        Some(waiter.core.count(books, member, &pick))
     });
-    let waker = served.map(|(place, waiter, (member, (in_flight, role)))| {
+    let waker = served.map(|(place, waiter, counted)| {
         let waker = waiter.waker.clone();
         queue.pace.grants.add(now, 1, 0);
-        queue.granted.insert(place, Grant { waiter, member, in_flight, role, at: now });
+        queue.granted.insert(place, Grant { waiter, counted, at: now });
         waker
     });
     let is_empty = queue.line.waiting() == 0;

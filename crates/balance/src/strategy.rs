@@ -51,9 +51,9 @@ pub enum Strategy {
     RoundRobin,
     /// The lowest latency, as its latest answers had it.
     LowestLatency(LowestLatency),
-    /// The fewest tokens in the last minute, below its [`Terms`]' limits as long as anybody is; of equals the less busy.
+    /// The fewest tokens in the last minute; of equals the less busy.
     LowestUsage,
-    /// The cheapest, below its [`Terms`]' limits as long as anybody is; of equals the less busy.
+    /// The cheapest; of equals the less busy.
     LowestCost,
     /// The lowest product of latency and requests, where a slow answer counts at once and is forgotten slowly.
     PeakEwma(PeakEwma),
@@ -85,7 +85,9 @@ impl Strategy {
     }
 }
 
-/// What a deployment's provider grants and asks, for the strategies that go by it.
+/// What a deployment's provider grants and asks.
+///
+/// Nothing is sent to a deployment that has had its requests or tokens of the last minute, whatever the strategy.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Terms {
     /// Requests that it takes in a minute; `None` where there is no such limit.
@@ -95,6 +97,12 @@ pub struct Terms {
     /// What a token read and a token written cost together, in whatever unit the group's members have in common;
     /// `None` where nobody knows.
     pub cost: Option<f64>,
+}
+
+impl Terms {
+    pub(crate) fn has_limit(&self) -> bool {
+        self.rpm.is_some() || self.tpm.is_some()
+    }
 }
 
 /// A strategy of one's own: whom of the candidates a pick goes to. See [`Group::choosing_by`](crate::Group::choosing_by).

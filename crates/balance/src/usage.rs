@@ -4,7 +4,8 @@ use std::cmp::Reverse;
 use std::mem;
 use std::time::Duration;
 
-use crate::fleet::{DeploymentIndex, Fleet};
+use crate::fleet::{Books, DeploymentIndex, Fleet};
+use crate::strategy::Terms;
 use crate::window::Window;
 
 #[cfg(test)]
@@ -81,6 +82,26 @@ impl Tally {
     }
 }
 
+impl Tally {
+    /// When enough seconds will have left the minute that what is left of requests and tokens is not over any more.
+    fn frees(&mut self, now: Duration, is_over: impl Fn(u64, u64) -> bool) -> Duration {
+        let Usage { mut requests, mut tokens } = self.usage(now);
+        let own =
+            self.own.seconds(now).map(|(age, counts)| (now.saturating_add(MINUTE - age.min(MINUTE)), counts));
+        let mut leaving: Vec<_> = own.chain(self.others.seconds.iter().copied()).collect();
+        leaving.sort_unstable_by_key(|(leaves, _)| *leaves);
+        for (leaves, counts) in leaving {
+            requests = requests.saturating_sub(counts[0].into());
+            tokens = tokens.saturating_sub(counts[1].into());
+            if !is_over(requests, tokens) {
+                return leaves;
+            }
+        }
+        // Only what is in flight is left, which ends when it ends.
+        now
+    }
+}
+
 impl Others {
     fn new(mut seconds: Vec<(Duration, [u32; 2])>) -> Self {
         seconds.sort_unstable_by_key(|(leaves, _)| Reverse(*leaves));
@@ -93,6 +114,29 @@ impl Others {
             self.sums = [self.sums[0] - u64::from(gone[0]), self.sums[1] - u64::from(gone[1])];
         }
         self.sums
+    }
+}
+
+impl Books {
+    /// When a deployment that was asked for all that its terms allow in a minute may be asked again; `None` for one that
+    /// may be now. Tokens in flight count as if they had been told, or a burst would pass before its first answer.
+    pub(crate) fn spent(
+        &mut self,
+        deployment: DeploymentIndex,
+        terms: &Terms,
+        now: Duration,
+    ) -> Option<Duration> {
+        if !terms.has_limit() {
+            return None;
+        }
+        let in_flight = self.burden(deployment).tokens;
+        let tally = self.tally(deployment);
+        let Usage { requests, tokens } = tally.usage(now);
+        let is_over = |requests: u64, tokens: u64| {
+            terms.rpm.is_some_and(|rpm| rpm <= requests)
+                || terms.tpm.is_some_and(|tpm| tpm <= tokens.saturating_add(in_flight))
+        };
+        is_over(requests, tokens).then(|| tally.frees(now, is_over))
     }
 }
 

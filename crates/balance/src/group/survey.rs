@@ -35,6 +35,11 @@ impl Core {
                 limit <= in_flight || (0 < others && self.is_at_cap(limit, in_flight.saturating_add(others)))
             });
             let elsewhere = books.elsewhere(member.deployment, pick.now);
+            let beside = elsewhere + self.burden(books, index, pick.demand, pick.now);
+            let spent = match self.is_metered {
+                true => books.spent(member.deployment, &member.terms, pick.now),
+                false => None,
+            };
             let mut tell = |unavailable: &mut Unavailable, is_full, load, busy, factor| {
                 unavailable.somebody_open = true;
                 if tried {
@@ -42,6 +47,10 @@ impl Core {
                 }
                 if is_at_limit {
                     unavailable.somebody_full = true;
+                    return;
+                }
+                if let Some(until) = spent {
+                    unavailable.spent(until);
                     return;
                 }
                 let seems_full = limit.is_some_and(|limit| {
@@ -63,7 +72,7 @@ impl Core {
                 });
             };
             if calm {
-                let busy = f64::from(in_flight) + elsewhere;
+                let busy = f64::from(in_flight) + beside;
                 tell(&mut unavailable, false, self.load(index, busy, 1.0, None), busy, 1.0);
                 continue;
             }
@@ -86,12 +95,12 @@ impl Core {
                     continue;
                 }
                 Availability::Ready => {
-                    let busy = f64::from(in_flight) + elsewhere;
+                    let busy = f64::from(in_flight) + beside;
                     (false, self.load(index, busy, 1.0, None), busy, 1.0)
                 }
                 Availability::Open => {
                     let places = health.places(pick.now, &member.rules, peers * weight, crew);
-                    let busy = f64::from(in_flight) + f64::from(health.phantoms()) + elsewhere;
+                    let busy = f64::from(in_flight) + f64::from(health.phantoms()) + beside;
                     let factor = health.weight_factor(pick.now);
                     let load = self.load(index, busy, factor, places.least());
                     // A ramp that takes places of a known number needs no more than its part in the score: there it

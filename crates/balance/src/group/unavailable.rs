@@ -39,11 +39,18 @@ pub(crate) struct Unavailable {
     pub(super) somebody_open: bool,
     /// Somebody could be picked whom the request has not been on, but for the limit.
     pub(super) somebody_full: bool,
+    /// When the first may be picked again of those that were asked for all that a minute allows.
+    somebody_spent: Option<Duration>,
     /// Somebody rests whom the request has been on.
     pub(super) somebody_out: bool,
 }
 
 impl Unavailable {
+    /// Somebody could be picked whom the request has not been on, but for the limits by the minute.
+    pub(super) fn spent(&mut self, until: Duration) {
+        self.somebody_spent = Some(self.somebody_spent.map_or(until, |known| known.min(until)));
+    }
+
     /// What becomes of a pick that could choose nobody.
     pub(crate) fn instead(&self, pick: &Pick<'_>) -> Result<usize, Refusal> {
         let Resting { soonest, untried, soonest_untried, first, rested } = self.resting;
@@ -54,6 +61,7 @@ impl Unavailable {
         match (first, soonest) {
             (Some((_, index)), _) if pick.even_resting => Ok(index),
             _ if self.somebody_full => Err(Refusal::AllFull),
+            _ if let Some(soonest) = self.somebody_spent => Err(Refusal::AllSpent { soonest }),
             (_, Some(soonest)) if !self.somebody_open => Err(Refusal::AllCooling { soonest }),
             _ if self.somebody_open || self.somebody_out => {
                 Err(Refusal::AllTried { untried, soonest: soonest_untried })

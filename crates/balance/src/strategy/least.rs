@@ -32,12 +32,3 @@ pub(super) fn least<'c, K>(
     }
     best.map_or(0, |(place, _)| place)
 }
-
-impl Candidate {
-    /// Whether one more request would go beyond what its provider grants in a minute.
-    // What the request itself will take is not known before its answer.
-    pub(super) fn is_used_up(&self) -> bool {
-        self.terms.rpm.is_some_and(|rpm| rpm <= self.usage.requests)
-            || self.terms.tpm.is_some_and(|tpm| tpm <= self.usage.tokens)
-    }
-}

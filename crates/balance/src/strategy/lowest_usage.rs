@@ -10,7 +10,7 @@ pub(super) struct LowestUsage;
 impl Choose for LowestUsage {
     fn choose(&mut self, candidates: &[Candidate], asked: &Asked) -> usize {
         // Tokens are known when an answer is over. Until then the load keeps a burst from landing on one deployment.
-        let key = |candidate: &Candidate| (candidate.is_used_up(), candidate.usage.tokens, candidate.load);
-        least(candidates, asked, key, |a, b| (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2)))
+        let key = |candidate: &Candidate| (candidate.usage.tokens, candidate.load);
+        least(candidates, asked, key, |a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)))
     }
 }

@@ -8,6 +8,7 @@ mod request;
 mod virtual_load;
 
 mod among;
+mod burdens;
 mod candidates;
 mod elsewhere;
 mod engines;
@@ -21,6 +22,7 @@ mod every_trouble;
 mod every_walk;
 mod health;
 mod limits;
+mod minutes;
 mod properties;
 mod queue;
 mod ramps;

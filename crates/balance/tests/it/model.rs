@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use leastbusy_balance::{
-    Capacity, DeploymentIndex, Fleet, Group, Lease, Member, Pick, Refusal, TieBreak, Weight,
+    Capacity, DeploymentIndex, Fleet, Group, Lease, Member, Pick, Refusal, Room, TieBreak, Weight,
 };
 
 /// One way from a group to a deployment.
@@ -44,6 +44,7 @@ impl World {
             .iter()
             .map(|plan| {
                 let members = plan.seats.iter().map(|seat| Member {
+                    room: Room::default(),
                     deployment: deployments[seat.deployment],
                     weight: Weight::new(f64::from(seat.weight)).expect("a plan's weights are positive"),
                     order: seat.order,

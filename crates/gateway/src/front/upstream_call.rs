@@ -4,6 +4,7 @@ use http::request::Parts;
 use http::{HeaderValue, Response, header};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
+use leastbusy_balance::Demand;
 
 use super::Door;
 use super::answer::{self, Body};
@@ -13,7 +14,7 @@ use super::pages;
 use crate::config::Timeouts;
 use crate::openai::endpoint::{BodyFormat, EndpointIndex, TokenUse};
 use crate::openai::{ApiError, Extras, FormReader, RequestHead, check_model};
-use crate::router::{Call, Content, Facts, Route};
+use crate::router::{BYTES_A_TOKEN, Call, Content, Facts, Route};
 use crate::telemetry::access::Record;
 
 impl Door {
@@ -60,6 +61,7 @@ impl Door {
             timeouts: timeouts(&head.extras),
             extras: &head.extras,
             client: caller.name(),
+            demand: demand(&head),
             content: Content::Json { body: &body, fields: &head.fields },
             headers: &parts.headers,
         };
@@ -120,6 +122,8 @@ impl Door {
             timeouts: timeouts(&extras),
             extras: &extras,
             client: caller.name(),
+            // A form is a recording or a picture, whose bytes say nothing of tokens.
+            demand: Demand::default(),
             content: Content::form(form, intake.map_err(|error| refusal(error).into()).boxed_unsync()),
             headers: &parts.headers,
         };
@@ -144,6 +148,14 @@ impl Door {
             caller.check_model(target, route.as_ref().map(|route| table.group_of(route)))?;
         }
         route.ok_or_else(|| ApiError::unknown_model(model, &pages::nearest(table, model, caller)))
+    }
+}
+
+fn demand(head: &RequestHead<'_>) -> Demand {
+    let tokens = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+    Demand {
+        prompt: tokens(head.prompt.bytes() as u64 / BYTES_A_TOKEN),
+        output: tokens(head.max_tokens.unwrap_or(0)),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use leastbusy_balance::{DeploymentIndex, HealthRules, Terms};
+use leastbusy_balance::{Capacity, DeploymentIndex, HealthRules, Room, Terms};
 
 use super::physical::Physical;
 use super::rules;
@@ -48,6 +48,8 @@ pub struct Deployment {
     pub(super) num_retries: Option<u32>,
     pub(super) rules: Arc<HealthRules>,
     pub(super) terms: Arc<Terms>,
+    pub(super) room: Room,
+    pub(super) capacity: Option<Capacity>,
     timeouts: Timeouts,
     origin: Arc<Origin>,
     pattern: Option<Pattern>,
@@ -103,6 +105,8 @@ impl Deployment {
             num_retries: entry.num_retries,
             rules: rules::of_deployment(&router.cooldown, &entry.cooldown),
             terms: rules::terms(entry),
+            room: rules::room(entry),
+            capacity: rules::capacity(entry),
             id,
             model_name: entry.model_name.clone(),
             provider: place.provider.name,

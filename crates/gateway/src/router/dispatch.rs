@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, Response};
 use leastbusy_balance::{
-    Ask, FailedAttempt, GiveUp, Lease, Limits as WalkLimits, Outcome, Phase, Pick, Refusal, Step, Strategy,
-    Walk,
+    Ask, Demand, FailedAttempt, GiveUp, Lease, Limits as WalkLimits, Outcome, Phase, Pick, Refusal, Step,
+    Strategy, Walk,
 };
 
 use super::attempt::{Attempt, Excused};
@@ -58,6 +58,8 @@ pub struct Call<'a> {
     pub extras: &'a Extras,
     /// The name of the client's key, if it has one of its own.
     pub client: Option<&'a str>,
+    /// What the request will take, by the length of its prompt and the most that it allows the answer.
+    pub demand: Demand,
 }
 
 impl<'a> Call<'a> {
@@ -115,6 +117,7 @@ impl Router {
             first_returns: None,
             queued: Duration::ZERO,
             queue_takes: None,
+            spent_until: None,
             mock_failure: call.extras.mock_failure,
             first: call.first(),
         };
@@ -197,6 +200,11 @@ impl Router {
         self.table.pick(route, picked.strategy, &self.made_now(pick, picked, now))
     }
 
+    /// What a request takes, where that decides or is limited.
+    pub(super) fn weighed(&self, call: &Call<'_>) -> Demand {
+        if self.table.weighs_requests() { call.demand } else { Demand::default() }
+    }
+
     /// A pick of this moment.
     pub(super) fn made_now<'p>(&self, pick: Pick<'p>, picked: Picked, now: Instant) -> Pick<'p> {
         Pick { dice: fastrand::u64(..), now: self.table.since_start(now), stream: picked.stream, ..pick }
@@ -236,6 +244,8 @@ struct Journey<'a> {
     queued: Duration,
     /// How long the queue will probably take, where it was full.
     queue_takes: Option<Duration>,
+    /// When the first returns that had all that its minute allows.
+    spent_until: Option<Duration>,
     /// LiteLLM's test hook: the first attempt is to fail so, without being made.
     mock_failure: Option<MockFailure>,
     first: Place<'a>,
@@ -256,8 +266,10 @@ impl<'a> Journey<'a> {
                         if let (FIRST, Refusal::AllCooling { soonest }) = (ask.target, refusal) {
                             self.first_returns = Some(soonest);
                         }
-                        if let Refusal::QueueFull { wait } = refusal {
-                            self.queue_takes.get_or_insert(wait);
+                        match refusal {
+                            Refusal::QueueFull { wait } => _ = self.queue_takes.get_or_insert(wait),
+                            Refusal::AllSpent { soonest } => _ = self.spent_until.get_or_insert(soonest),
+                            _ => {}
                         }
                         let ways = ways(&self.ways, &self.router.table, self.call);
                         self.walk.refused(refusal.into(), now, fastrand::u64(..), ways)
@@ -312,6 +324,8 @@ impl<'a> Journey<'a> {
             barred: self.walk.barred(),
             above_order: ask.above_order,
             even_resting: ask.force,
+            // Who waits has its turn by it.
+            demand: if ask.queue { self.call.demand } else { self.router.weighed(self.call) },
             ..Pick::default()
         };
         let counted = (self.walk.retries(), self.walk.fallbacks());
@@ -425,14 +439,17 @@ impl<'a> Journey<'a> {
 
     /// What the client is told when nobody had a place for it.
     fn all_full(&self) -> ApiError {
-        let waited = match self.queue_takes {
-            Some(wait) => Full::QueueIsFull { wait },
+        let now = self.now();
+        let group = &self.router.table.groups()[self.first.route.group].group;
+        let spent = self.spent_until.map(|until| until.saturating_sub(now));
+        let full = match self.queue_takes {
+            Some(wait) => Full::QueueIsFull { wait: spent.map_or(wait, |spent| spent.max(wait)) },
             None => {
-                let group = &self.router.table.groups()[self.first.route.group].group;
-                Full::NoPlace { waited: self.queued, wait: group.expected_wait(self.now()).max(BUSY_WAIT) }
+                let wait = spent.unwrap_or_else(|| group.expected_wait(now));
+                Full::NoPlace { waited: self.queued, wait: wait.max(BUSY_WAIT) }
             }
         };
-        ApiError::all_full(self.call.model, waited)
+        ApiError::all_full(self.call.model, full)
     }
 
     fn give_up(&mut self, why: GiveUp) -> Result<Response<LeasedBody>, ApiError> {

@@ -110,7 +110,8 @@ impl Router {
     /// A lease for the second attempt, on a deployment that this request has not been on.
     async fn second(&self, track: &Track<'_>, first: DeploymentIndex) -> Option<Attempt> {
         let tried = [track.tried, &[first]].concat();
-        let pick = Pick { tried: &tried, above_order: track.ask.above_order, ..Pick::default() };
+        let (above_order, demand) = (track.ask.above_order, self.weighed(track.call));
+        let pick = Pick { tried: &tried, above_order, demand, ..Pick::default() };
         let route = &track.place.route;
         match self.table().strict() {
             None => self.pick_within_budget(route, pick, track.picked),

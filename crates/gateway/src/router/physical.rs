@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use leastbusy_balance::{DeploymentIndex, Fleet};
+use leastbusy_balance::{DeploymentIndex, Fleet, Terms};
 use sha2::{Digest, Sha256};
 
 use crate::config;
@@ -85,6 +85,8 @@ pub(super) struct Counts {
     key_variables: HashMap<DeploymentIndex, String>,
     /// The lowest of the limits that entries give a physical deployment.
     limits: HashMap<DeploymentIndex, NonZeroU32>,
+    /// The same of requests and tokens of a minute.
+    minutes: HashMap<DeploymentIndex, Minute>,
     /// Models that an entry names outright: a quick look before the search for one of them.
     named: HashSet<String>,
 }
@@ -96,6 +98,7 @@ impl Counts {
             counted_as: HashMap::new(),
             key_variables: HashMap::new(),
             limits: HashMap::new(),
+            minutes: HashMap::new(),
             named: HashSet::new(),
         }
     }
@@ -111,6 +114,22 @@ impl Counts {
     /// The most requests in flight on a deployment, whichever of its entries they come by.
     pub(super) fn limit_of(&self, deployment: DeploymentIndex) -> Option<NonZeroU32> {
         self.limits.get(&deployment).copied()
+    }
+
+    /// Notes what an entry says of a deployment's limits by the minute.
+    pub(super) fn limit_by_minute(&mut self, deployment: DeploymentIndex, terms: &Terms) {
+        let known = self.minutes.entry(deployment).or_default();
+        known.rpm = lower(known.rpm, terms.rpm);
+        known.tpm = lower(known.tpm, terms.tpm);
+    }
+
+    /// An entry's terms with the limits of the deployment, whichever of its entries they stand in.
+    pub(super) fn terms_of(&self, deployment: DeploymentIndex, terms: &Arc<Terms>) -> Arc<Terms> {
+        let Minute { rpm, tpm } = self.minutes.get(&deployment).copied().unwrap_or_default();
+        match (rpm, tpm) == (terms.rpm, terms.tpm) {
+            true => Arc::clone(terms),
+            false => Arc::new(Terms { rpm, tpm, ..**terms }),
+        }
     }
 
     /// The count of a deployment, a new one if no entry led to it before.
@@ -140,6 +159,17 @@ impl Counts {
         }
         self.counted_as.get(&Physical { model: model.to_owned(), ..wildcard.clone() }).copied()
     }
+}
+
+/// The most that a provider grants in a minute.
+#[derive(Debug, Clone, Copy, Default)]
+struct Minute {
+    rpm: Option<u64>,
+    tpm: Option<u64>,
+}
+
+fn lower(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    [one, other].into_iter().flatten().min()
 }
 
 #[cfg(test)]

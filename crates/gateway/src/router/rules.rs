@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leastbusy_balance::{
-    GroupRules, HealthRules, Limits, Member, RetryBudget, Strategy, Terms, Tolerance,
+    BusyBy, Capacity, GroupRules, HealthRules, Limits, Member, RetryBudget, Room, Strategy, Terms, Tolerance,
     WhenAllCooling as AllCooling,
 };
 
@@ -26,6 +26,28 @@ pub(crate) fn of_deployment(router: &Cooldown, own: &DeploymentCooldown) -> Arc<
         failure_window: router.failure_window,
         ramp_time: router.ramp,
     })
+}
+
+/// What a deployment's engine can hold.
+pub(crate) fn room(entry: &config::Deployment) -> Room {
+    let engine = &entry.engine;
+    Room {
+        places: engine.slots.or(entry.max_parallel_requests).and_then(NonZeroU32::new),
+        prefill_rate: engine.prefill_rate,
+        kv_tokens: engine.kv_tokens,
+    }
+}
+
+/// Whether it matters what a request takes of a deployment: it makes one busy, or is limited by the minute.
+pub(crate) fn weighs_requests(config: &Config) -> bool {
+    config.router.least_busy_by != config::BusyBy::default()
+        || config.deployments.iter().any(|deployment| deployment.tpm.is_some())
+}
+
+/// What a deployment can do at once, where its speed is known.
+pub(crate) fn capacity(entry: &config::Deployment) -> Option<Capacity> {
+    let places = entry.engine.slots.or(entry.max_parallel_requests)?;
+    Capacity::new(places, entry.engine.speed?)
 }
 
 /// What a deployment's provider grants and asks.
@@ -54,6 +76,7 @@ pub(crate) fn of_groups(router: &RouterSettings, strategy: Strategy) -> GroupRul
     GroupRules {
         cap_of_all: None,
         strategy,
+        busy_by: BusyBy { prefill: router.least_busy_by.prefill, kv: router.least_busy_by.kv },
         tie_break: router.tie_break,
         retry_budget: RetryBudget {
             share: router.retries.budget_percent / 100.0,

@@ -43,6 +43,8 @@ pub struct Table {
     origins: Vec<Arc<Origin>>,
     observers: Vec<Arc<dyn Observer>>,
     counts_tokens: bool,
+    /// Whether it matters what a request takes of a deployment.
+    weighs_requests: bool,
     /// In strict mode, where requests ask for a place.
     strict: Option<Arc<Strict>>,
     /// The moment from which the heart's time is counted.
@@ -110,6 +112,11 @@ impl Table {
         self.counts_tokens
     }
 
+    /// Whether it matters what a request takes of a deployment.
+    pub(super) fn weighs_requests(&self) -> bool {
+        self.weighs_requests
+    }
+
     /// Has every pick ask for its place from now on.
     pub fn count_strictly(&mut self, strict: Arc<Strict>) {
         self.strict = Some(strict);
@@ -175,6 +182,7 @@ impl Table {
             if let Some(counted_as) = self.counts.named(&deployment.physical, &model) {
                 member.deployment = counted_as;
                 member.limit = self.counts.limit_of(counted_as);
+                member.terms = self.counts.terms_of(counted_as, &member.terms);
             }
         }
         (members != group.members()).then(|| group.with_members(members))
@@ -346,6 +354,7 @@ impl<'a> Builder<'a> {
         let place = Place { provider, model, api_base, origin, counted_as, physical };
         let deployment = Arc::new(Deployment::new(entry, id, place, &self.config.router)?);
         self.counts.limit(counted_as, deployment.limit);
+        self.counts.limit_by_minute(counted_as, &deployment.terms);
         self.entries.push(Entry { config: entry, deployment });
         Ok(())
     }
@@ -383,6 +392,7 @@ impl<'a> Builder<'a> {
             origins: self.origins,
             observers: Vec::new(),
             counts_tokens: false,
+            weighs_requests: rules::weighs_requests(self.config),
             strict: None,
             start: Instant::now(),
             reliability: Reliability {
@@ -485,7 +495,9 @@ impl<'a> Builder<'a> {
                     order: deployment.order,
                     limit: self.counts.limit_of(deployment.counted_as),
                     rules: Arc::clone(&deployment.rules),
-                    terms: Arc::clone(&deployment.terms),
+                    terms: self.counts.terms_of(deployment.counted_as, &deployment.terms),
+                    room: deployment.room,
+                    capacity: deployment.capacity,
                     ..Member::new(deployment.counted_as, weight)
                 })
             })

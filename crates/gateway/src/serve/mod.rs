@@ -161,7 +161,9 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
     let sharing = sharing::start(config.shared_state.as_ref(), &mut table, address)?;
     let status = sharing.as_ref().map(|sharing| Arc::clone(sharing.status()));
     let strategies_count_tokens = config.router.strategies().any(Strategy::counts_tokens);
-    if sharing.is_some() || options.access_log.is_some() || strategies_count_tokens {
+    let limits_count_tokens = crate::router::rules::weighs_requests(config);
+    let tokens_are_wanted = strategies_count_tokens || limits_count_tokens;
+    if sharing.is_some() || options.access_log.is_some() || tokens_are_wanted {
         table.count_tokens();
     }
     let metrics = Arc::new(Metrics::new(&table, status.clone()));

@@ -234,3 +234,46 @@ async fn a_stop_lets_those_who_wait_finish() {
     assert_eq!(client.answer().await.status, 200);
     stopping.await.unwrap();
 }
+
+#[tokio::test]
+async fn who_had_its_minute_gets_nothing_and_the_refusal_says_until_when() {
+    let first = Upstream::playing(answers(200).json("{}")).await;
+    let second = Upstream::playing(answers(200).json("{}")).await;
+    let mut limited = deployment("a", &first.base());
+    limited.rpm = Some(3);
+    let mut other = deployment("b", &second.base());
+    other.rpm = Some(2);
+    let mut config = on_one_worker([limited, other]);
+    config.router.queue.max = Some(0);
+    let gateway = Gateway::start(&config);
+    for _ in 0..5 {
+        assert_eq!(post(&gateway, CHAT, &chat("m")).await.status, 200);
+    }
+    assert_eq!((first.requests(), second.requests()), (3, 2));
+    let answer = post(&gateway, CHAT, &chat("m")).await;
+    let wait: u64 = answer.header("retry-after").unwrap().parse().unwrap();
+    assert_eq!(answer.status, 429);
+    assert!((50..=60).contains(&wait), "{wait} s");
+    assert!(answer.error()["message"].as_str().unwrap().contains("`rpm`"));
+}
+
+#[tokio::test]
+async fn tokens_of_a_burst_count_before_its_first_answer() {
+    let mut upstream = Upstream::start().await;
+    let mut limited = deployment("a", &upstream.base());
+    limited.tpm = Some(1000);
+    let mut config = on_one_worker([limited]);
+    config.router.queue.max = Some(0);
+    let gateway = Gateway::start(&config);
+    let mut first = Client::connect(&gateway).await;
+    first.asks_with("m", r#""max_tokens":1000"#).await;
+    let exchange = upstream.next_request().await;
+    assert_eq!(post(&gateway, CHAT, &chat("m")).await.status, 429);
+    // It took far less than it might have.
+    exchange.answers(200, r#"{"usage":{"prompt_tokens":3,"completion_tokens":5}}"#).await;
+    assert_eq!(first.answer().await.status, 200);
+    let mut second = Client::connect(&gateway).await;
+    second.asks("m").await;
+    upstream.next_request().await.answers(200, "{}").await;
+    assert_eq!(second.answer().await.status, 200);
+}
