@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::{Config, Deployment, RouterSettings};
+
 /// `least_busy_by`: what makes a deployment busy, beside its requests in flight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct BusyBy {
@@ -15,7 +17,7 @@ pub struct BusyBy {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Engine {
     /// `slots`: requests that it serves at once at full speed (`--max-num-seqs`, `--parallel`, `OLLAMA_NUM_PARALLEL`),
-    /// at least 1; `None` is `max_parallel_requests`, where that is set.
+    /// at least 1; what counts without it, [`Config::slots`] knows.
     pub slots: Option<u32>,
     /// `speed` of one request, in a unit that the group's deployments have in common; more than 0.
     pub speed: Option<f64>,
@@ -52,5 +54,36 @@ pub struct EngineLoad {
 impl Default for EngineLoad {
     fn default() -> Self {
         Self { interval: Duration::from_secs(1), headers: false }
+    }
+}
+
+impl Deployment {
+    /// The most requests that may be in flight there: `max_parallel_requests`; else `rpm`; else 6 for each 1000 of `tpm`,
+    /// rounded down, at least 1; else `default_max_parallel_requests`. `None` is no limit.
+    ///
+    /// The order and the numbers are LiteLLM's.
+    #[must_use]
+    pub fn parallel_limit(&self, router: &RouterSettings) -> Option<u32> {
+        let by_requests = self.rpm.map(|rpm| rpm.max(1));
+        let by_tokens = || self.tpm.map(|tpm| u64::from(tpm) * 6 / 1000);
+        let by_tokens = || by_tokens().map(|limit| u32::try_from(limit).unwrap_or(u32::MAX).max(1));
+        self.max_parallel_requests.or(by_requests).or_else(by_tokens).or(router.default_max_parallel_requests)
+    }
+}
+
+impl Config {
+    /// The requests that a deployment serves at once at full speed, as far as that is known: its `slots`; else those of the
+    /// simulated engine behind it; else its [`parallel_limit`](Deployment::parallel_limit).
+    ///
+    /// # Panics
+    /// When there is no deployment of this number.
+    #[must_use]
+    pub fn slots(&self, deployment: usize) -> Option<u32> {
+        let entry = &self.deployments[deployment];
+        let of_engine = || {
+            let (_, name) = self.engine_names().find(|(at, _)| *at == deployment)?;
+            Some(self.engine(&name).slots)
+        };
+        entry.engine.slots.or_else(of_engine).or_else(|| entry.parallel_limit(&self.router))
     }
 }

@@ -1,8 +1,11 @@
 //! Rules about more than one setting, for configurations from YAML and from code alike.
 
+mod capacity;
 pub(super) mod client_keys;
 mod engines;
 mod fallbacks;
+mod filters;
+mod general;
 mod reliability;
 pub(super) mod shared_state;
 mod strategy;
@@ -11,7 +14,7 @@ pub(super) mod wire;
 use std::time::Duration;
 
 use super::finding::{Finding, Path};
-use super::{Config, Deployment, GeneralSettings, RouterSettings, SimulatedEngine, Timeouts, keys, mask};
+use super::{Config, Deployment, RouterSettings, SimulatedEngine, Timeouts, keys, mask};
 use crate::likeness::nearest;
 use crate::provider::{self, Address, Unresolved};
 use crate::wildcard::Pattern;
@@ -63,7 +66,9 @@ impl Config {
         check_timeouts(&self.router.timeouts, &Path::top("router_settings"), &mut mistakes);
         self.check_reliability(&mut mistakes);
         self.check_strategies(&mut mistakes);
-        check_general(&self.general, &mut mistakes);
+        general::check(&self.general, &mut mistakes);
+        self.check_capacity(&mut mistakes);
+        self.check_filters(&mut mistakes);
         client_keys::check(&self.keys, &[], &mut mistakes);
         if let Some(shared) = &self.shared_state {
             shared_state::check(shared, &mut mistakes);
@@ -108,6 +113,8 @@ impl Config {
         }
         self.warn_of_reliability(&mut warnings);
         self.warn_of_strategies(&mut warnings);
+        self.warn_of_capacity(&mut warnings);
+        self.warn_of_filters(&mut warnings);
         if let Some(key) = &self.general.master_key
             && !self.general.permit_weak_key
             && !key.expose().is_empty()
@@ -285,6 +292,8 @@ fn check_deployment(deployment: &Deployment, index: usize, mistakes: &mut Vec<Fi
     wire::check(deployment, address.as_ref().ok(), &params, mistakes);
     check_timeouts(&deployment.timeouts, &params, mistakes);
     strategy::check_prices(deployment, &params, mistakes);
+    capacity::check_deployment(deployment, &entry.key("model_info"), mistakes);
+    filters::check_deployment(deployment, &entry, mistakes);
     reliability::check_deployment(deployment, &entry, mistakes);
     match (&deployment.simulated, &address) {
         (Some(engine), Ok(address)) if address.provider.name == "simulated" => {
@@ -342,61 +351,6 @@ fn check_timeouts(timeouts: &Timeouts, section: &Path, mistakes: &mut Vec<Findin
         }
     }
 }
-
-fn check_general(general: &GeneralSettings, mistakes: &mut Vec<Finding>) {
-    let section = Path::top("general_settings");
-    if general.master_key.as_ref().is_some_and(|key| key.expose().trim().is_empty()) {
-        mistakes.push(
-            Finding::mistake(section.key("master_key"), "the master key is empty").way_out(
-                "choose a long random one, or remove `master_key` to serve without a key on loopback",
-            ),
-        );
-    } else if general
-        .master_key
-        .as_ref()
-        .is_some_and(|key| !key.expose().chars().all(|c| matches!(c, ' '..='~')))
-    {
-        mistakes.push(
-            Finding::mistake(
-                section.key("master_key"),
-                "the master key has characters that no header can hold",
-            )
-            .way_out("use printable ASCII characters"),
-        );
-    }
-    let mut within = |key: &str, value: usize, range: std::ops::RangeInclusive<usize>, unit: &str| {
-        if !range.contains(&value) {
-            mistakes
-                .push(out_of_range(section.key(key), &format!("{} to {}{unit}", range.start(), range.end())));
-        }
-    };
-    within("max_header_bytes", general.max_header_bytes, 8 * 1024..=1024 * 1024, " bytes");
-    within("max_headers", general.max_headers, 1..=10_000, "");
-    within("max_connections", general.max_connections, 1..=10_000_000, "");
-    within("max_upstream_connections", general.max_upstream_connections, 1..=10_000_000, "");
-    if !(1..=REQUEST_BYTES_MAX).contains(&general.max_request_bytes) {
-        mistakes
-            .push(out_of_range(section.key("max_request_size_mb"), "more than 0, at most 4096 megabytes"));
-    }
-    for (key, limit, least) in [
-        ("header_read_timeout", general.header_read_timeout, Duration::from_millis(1)),
-        ("body_read_timeout", general.body_read_timeout, Duration::from_millis(1)),
-        ("write_timeout", general.write_timeout, Duration::from_millis(1)),
-        ("shutdown_grace", general.shutdown_grace, Duration::ZERO),
-    ] {
-        if limit < least || limit > DURATION_MAX {
-            let range = if least.is_zero() {
-                "0 seconds to ten years"
-            } else {
-                "more than 0 seconds, at most ten years"
-            };
-            mistakes.push(out_of_range(section.key(key), range));
-        }
-    }
-}
-
-/// A body is held in memory until its model is known.
-const REQUEST_BYTES_MAX: usize = 4096 * 1024 * 1024;
 
 fn out_of_range(path: Path, range: &str) -> Finding {
     Finding::mistake(path, format!("out of range: {range}"))

@@ -1,6 +1,7 @@
 //! Every key that may stand in the file, section by section, and what becomes of it.
 
 mod client_key;
+mod filters;
 mod litellm;
 mod model;
 mod redis;
@@ -9,11 +10,14 @@ mod sections;
 mod strategy;
 
 pub(super) use client_key::{CLIENT_KEY, KEYS_FILE, KEYS_FILES};
+pub(super) use filters::{PRE_CALL_CHECKS, PRE_CALL_CHECKS_NOT_YET};
 pub(super) use litellm::LITELLM_SETTINGS;
 pub(super) use model::{ENTRY, LITELLM_PARAMS, MODEL_INFO, NO_DEFAULT, REQUEST_PARAMS, SIMULATED};
 pub(super) use redis::{CACHE_TYPES, REDIS, REDIS_NODE, SHARED_STATE};
 pub(super) use reliability::{ALLOWED_FAILS_POLICY, DEFAULT_RETRIES, RETRY_POLICY};
-pub(super) use sections::{GENERAL_SETTINGS, ROUTER_SETTINGS, TOP};
+pub(super) use sections::{
+    ADMISSION_QUEUE_TIMEOUT_SECONDS, GENERAL_SETTINGS, MAX_QUEUED_REQUESTS_PER_WORKER, ROUTER_SETTINGS, TOP,
+};
 pub(super) use strategy::{ROUTING_GROUP, ROUTING_STRATEGY_ARGS, STRATEGIES_NOT_YET};
 
 use super::mask;

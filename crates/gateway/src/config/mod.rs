@@ -11,11 +11,11 @@
 //! model_list:
 //!   - model_name: chat
 //!     litellm_params: {model: hosted_vllm/qwen, api_base: "http://gpu-a:8000/v1", weight: 2}
-//! router_settings: {timeout: 60, enable_pre_call_checks: true}
+//! router_settings: {timeout: 60, cache_responses: true}
 //! "#;
 //! let loaded = config::parse("config.yaml", text, &Environment::empty())?;
 //! assert_eq!(loaded.config.deployments[0].weight, 2.0);
-//! assert_eq!(loaded.warnings.len(), 1, "enable_pre_call_checks is not served yet");
+//! assert_eq!(loaded.warnings.len(), 1, "cache_responses is not served yet");
 //!
 //! // A file with mistakes tells all of them at once, each with its place and the way out.
 //! let error = config::parse("config.yaml", &text.replace("weight", "wieght"), &Environment::empty())
@@ -142,8 +142,8 @@ pub struct Deployment {
     pub weight: f64,
     /// Level: a deployment with a higher `order` is used only when none with a lower one can be; default 0.
     pub order: i64,
-    /// `max_parallel_requests`: the most requests in flight; at least 1, `None` sets no limit. Of several entries for one
-    /// endpoint and model the lowest counts.
+    /// `max_parallel_requests`: the most requests in flight; at least 1, `None` leaves it to [`parallel_limit`](Self::parallel_limit).
+    /// Of several entries for one endpoint and model the lowest counts.
     pub max_parallel_requests: Option<u32>,
     /// `rpm`: requests a minute that its provider takes; `None` is no limit. Of several entries for one endpoint and model
     /// the lowest counts.

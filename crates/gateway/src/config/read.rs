@@ -1,8 +1,10 @@
 //! From the tree to a [`Config`]: types, ranges and names of single settings.
 
+mod busy;
 mod client_keys;
 mod deployment;
 mod fallbacks;
+mod filters;
 mod general;
 mod redis;
 mod reliability;
@@ -37,14 +39,16 @@ pub(super) fn config(
 ) -> Config {
     let mut reader = Reader::new(&keys::LITELLMS, findings);
     let top = reader.section(root, &Path::default(), &keys::TOP);
+    let general = top.get("general_settings");
+    let general = general.map(|section| reader.section(section.node, &section.path, &keys::GENERAL_SETTINGS));
     let mut config = Config {
         deployments: deployment::all(&mut reader, top.get("model_list"), environment),
-        general: general::read(&mut reader, top.get("general_settings"), environment),
+        general: general::read(&mut reader, general.as_ref(), environment),
         keys: client_keys::read(&mut reader, top.get("keys")),
         ..Config::default()
     };
     let (router, litellm) = (top.get("router_settings"), top.get("litellm_settings"));
-    router::read(&mut reader, router, litellm, &mut config, incomplete);
+    router::read(&mut reader, router, litellm, general.as_ref(), &mut config, incomplete);
     config.shared_state = shared_state::read(&mut reader, &top, environment, incomplete);
     reader.finish();
     config
@@ -249,6 +253,12 @@ impl Reader<'_> {
         }
     }
 
+    /// A whole number up to 2^53; the check knows the range.
+    fn large(&mut self, setting: Option<&Setting<'_>>) -> Option<u64> {
+        let count = self.count(setting, 0..=1 << 53)?;
+        u64::try_from(count).ok()
+    }
+
     fn up_to(&mut self, setting: Option<&Setting<'_>>, most: u32) -> Option<u32> {
         let count = self.count(setting, 0..=usize::try_from(most).unwrap_or(usize::MAX))?;
         u32::try_from(count).ok()
@@ -331,6 +341,11 @@ impl Reader<'_> {
             let finding = Finding::warning(path, what).at_key();
             self.findings.push(match key.as_str() {
                 keys::NO_DEFAULT => finding.way_out("remove it: clients ask for streams themselves"),
+                keys::MAX_QUEUED_REQUESTS_PER_WORKER => finding
+                    .way_out("requests wait for each model group: set `router_settings.max_queued_requests`"),
+                keys::ADMISSION_QUEUE_TIMEOUT_SECONDS => {
+                    finding.way_out("requests wait for each model group: set `router_settings.queue_timeout`")
+                }
                 _ => finding,
             });
         }

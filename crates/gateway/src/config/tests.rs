@@ -1,9 +1,11 @@
 //! What a person writes, and what they are told.
 
+mod capacity;
 mod checks;
 mod client_keys;
 mod examples;
 mod fallbacks;
+mod filters;
 mod identity;
 mod keys;
 mod places;

@@ -114,7 +114,7 @@ impl Deployment {
             api_base: place.api_base,
             weight: entry.weight,
             order: entry.order,
-            limit: entry.max_parallel_requests.and_then(NonZeroU32::new),
+            limit: entry.parallel_limit(router).and_then(NonZeroU32::new),
             counted_as: place.counted_as,
             physical: place.physical,
             origin: place.origin,

@@ -123,11 +123,14 @@ pub(super) fn check_time(
     if range.contains(&time) {
         return;
     }
-    let most = if *range.end() == HOUR { "3600 seconds" } else { "ten years" };
-    let range = match *range.start() {
-        INSTANT => format!("more than 0 seconds, at most {most}"),
-        least if least.is_zero() => format!("0 seconds to {most}"),
-        _ => format!("1 second to {most}"),
+    let most = match *range.end() {
+        DURATION_MAX => "ten years".to_owned(),
+        most => format!("{} seconds", most.as_secs()),
+    };
+    let range = match range.start().as_secs_f64() {
+        _ if *range.start() == INSTANT => format!("more than 0 seconds, at most {most}"),
+        1.0 => format!("1 second to {most}"),
+        least => format!("{least} seconds to {most}"),
     };
     mistakes.push(out_of_range(path, &range));
 }

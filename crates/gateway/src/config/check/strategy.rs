@@ -6,7 +6,7 @@ use leastbusy_balance::{LowestLatency, PeakEwma, Strategy};
 
 use super::reliability::{HOUR, INSTANT, check_time};
 use super::{DURATION_MAX, out_of_range};
-use crate::config::finding::{Finding, Path, counted};
+use crate::config::finding::{Finding, Path};
 use crate::config::{Config, Deployment, mask};
 
 impl Config {
@@ -57,36 +57,6 @@ impl Config {
                 );
             }
         }
-        if self.router.strategies().any(goes_by_limits) {
-            return;
-        }
-        for (key, is_set) in [
-            ("rpm", (|deployment: &Deployment| deployment.rpm.is_some()) as fn(&Deployment) -> bool),
-            ("tpm", |deployment| deployment.tpm.is_some()),
-        ] {
-            let mut set = (0..self.deployments.len()).filter(|index| is_set(&self.deployments[*index]));
-            let Some(first) = set.next() else { continue };
-            let more = match set.count() {
-                0 => String::new(),
-                more => format!(" (here and in {} more)", counted(more, "place")),
-            };
-            let what = format!(
-                "`{key}` is known to LiteLLM; leastbusy goes by it in strategies that do, and this one does not{more}"
-            );
-            let path = Path::of_deployment(first, "litellm_params").key(key);
-            warnings.push(Finding::warning(path, what).at_key());
-        }
-    }
-}
-
-fn goes_by_limits(strategy: Strategy) -> bool {
-    match strategy {
-        Strategy::Shuffle | Strategy::LowestUsage | Strategy::LowestCost => true,
-        Strategy::LeastBusy
-        | Strategy::TwoChoices
-        | Strategy::RoundRobin
-        | Strategy::LowestLatency(_)
-        | Strategy::PeakEwma(_) => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 
-use super::{Reader, Setting, Settings, reliability};
+use super::{Reader, Setting, Settings, busy, filters, reliability};
 use crate::config::check::wire;
 use crate::config::environment::Environment;
 use crate::config::keys::{self, Status};
@@ -117,6 +117,11 @@ fn read_params(
             deployment.default_params.insert(entry.key.clone(), entry.value.to_json());
         }
     }
+    for (key, texts) in [("tags", &mut deployment.tags), ("tag_regex", &mut deployment.tag_regex)] {
+        if let Some(list) = settings.get(key) {
+            *texts = filters::texts(reader, list);
+        }
+    }
     if let Some(engine) = settings.get("simulated") {
         deployment.simulated = Some(read_engine(reader, engine));
     }
@@ -196,7 +201,10 @@ fn read_info(reader: &mut Reader<'_>, info: &Setting<'_>, deployment: &mut Deplo
                         deployment.id = Some(number.to_string());
                     }
                     ("id", _) => deployment.id = reader.text(Some(&setting)),
-                    (key, _) => reliability::of_model_info(reader, key, &setting, &mut deployment.cooldown),
+                    (key @ ("cooldown_time" | "allowed_fails" | "allowed_fails_policy"), _) => {
+                        reliability::of_model_info(reader, key, &setting, &mut deployment.cooldown);
+                    }
+                    (key, _) => busy::of_model_info(reader, key, &setting, deployment),
                 }
             }
             Status::NotYet => reader.note_not_yet(&keys::MODEL_INFO, &entry.key, path),

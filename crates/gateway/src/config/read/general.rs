@@ -2,19 +2,17 @@
 
 use std::num::NonZeroUsize;
 
-use super::{Reader, Setting};
+use super::{Reader, Settings};
 use crate::config::environment::Environment;
-use crate::config::keys;
 use crate::config::{GeneralSettings, KeysFile, Runtime, Secret};
 
 pub(super) fn read(
     reader: &mut Reader<'_>,
-    section: Option<&Setting<'_>>,
+    settings: Option<&Settings<'_>>,
     environment: &Environment,
 ) -> GeneralSettings {
     let mut general = GeneralSettings::default();
-    let Some(section) = section else { return general };
-    let settings = reader.section(section.node, &section.path, &keys::GENERAL_SETTINGS);
+    let Some(settings) = settings else { return general };
     general.master_key = reader.text(settings.get("master_key")).map(Secret::new);
     general.permit_weak_key =
         reader.flag(settings.get("dangerously_permit_weak_or_unset_master_key")).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use leastbusy_balance::TieBreak;
 
 use super::deployment::read_timeouts;
-use super::{Reader, Setting, Settings, fallbacks, reliability, strategy};
+use super::{Reader, Setting, Settings, busy, fallbacks, filters, reliability, strategy};
 use crate::config::finding::Finding;
 use crate::config::keys;
 use crate::config::mask;
@@ -16,6 +16,7 @@ pub(super) fn read(
     reader: &mut Reader<'_>,
     router: Option<&Setting<'_>>,
     litellm: Option<&Setting<'_>>,
+    general: Option<&Settings<'_>>,
     config: &mut Config,
     incomplete: bool,
 ) {
@@ -32,7 +33,9 @@ pub(super) fn read(
         config.router.routing_groups = strategy::groups(reader, groups, config.router.strategy);
         config.aliases = aliases(reader, settings.get("model_group_alias"));
         config.router.hedge = reliability::hedge(reader, settings);
+        busy::read(reader, settings, &mut config.router);
     }
+    filters::read(reader, both.router, general, &mut config.router);
     if let Some(settings) = both.litellm
         && let Some(timeout) = reader.seconds(settings.get("request_timeout"))
     {
@@ -76,25 +79,35 @@ impl<'s> Both<'s> {
         [self.router, self.litellm].into_iter().flatten().find_map(|settings| settings.get(key))
     }
 
-    /// What `router_settings` says under `key`, else what `litellm_settings` does, as in LiteLLM. Both are read, so that
-    /// a mistake in either is told.
+    /// What `router_settings` says under `key`, else what `litellm_settings` does, as in LiteLLM; see [`either`].
     pub(super) fn either<T>(
         &self,
         reader: &mut Reader<'_>,
         key: &str,
-        mut read: impl FnMut(&mut Reader<'_>, Option<&Setting<'_>>) -> Option<T>,
+        read: impl FnMut(&mut Reader<'_>, Option<&Setting<'_>>) -> Option<T>,
     ) -> Option<T> {
-        let own = read(reader, self.router.and_then(|settings| settings.get(key)));
-        let other = self.litellm.and_then(|settings| settings.get(key));
-        let value = read(reader, other);
-        if let (Some(_), Some(_), Some(other)) = (&own, &value, other) {
-            let what = format!("router_settings has `{key}` as well, which goes before this one");
-            reader
-                .findings
-                .push(Finding::warning(other.path.clone(), what).at_key().way_out("remove one of the two"));
-        }
-        own.or(value)
+        either(reader, (("router_settings", self.router), self.litellm), key, read)
     }
+}
+
+/// What the first of two sections, whose name is given, says under `key`, else what the second one does. Both are read,
+/// so that a mistake in either is told.
+pub(super) fn either<T>(
+    reader: &mut Reader<'_>,
+    ((name, first), second): ((&str, Option<&Settings<'_>>), Option<&Settings<'_>>),
+    key: &str,
+    mut read: impl FnMut(&mut Reader<'_>, Option<&Setting<'_>>) -> Option<T>,
+) -> Option<T> {
+    let own = read(reader, first.and_then(|settings| settings.get(key)));
+    let other = second.and_then(|settings| settings.get(key));
+    let value = read(reader, other);
+    if let (Some(_), Some(_), Some(other)) = (&own, &value, other) {
+        let what = format!("{name} has `{key}` as well, which goes before this one");
+        reader
+            .findings
+            .push(Finding::warning(other.path.clone(), what).at_key().way_out("remove one of the two"));
+    }
+    own.or(value)
 }
 
 fn aliases(reader: &mut Reader<'_>, setting: Option<&Setting<'_>>) -> BTreeMap<String, Alias> {

@@ -136,7 +136,9 @@ router_settings:
     let router = &loaded.config.router;
     let strategies = ["assist", "any-assist", "embed"].map(|name| router.strategy_of(name));
     assert_eq!(strategies, [Strategy::LeastBusy, Strategy::LeastBusy, Strategy::Shuffle]);
-    assert_eq!(loaded.warnings.len(), 2, "{:#?}", brief(&loaded.warnings));
+    assert_eq!(loaded.config.deployments[0].tags, ["free", "default"]);
+    assert_eq!(router.filters.tags, Some(TagFilter::default()));
+    assert!(loaded.warnings.is_empty(), "{:#?}", brief(&loaded.warnings));
 }
 
 #[test]

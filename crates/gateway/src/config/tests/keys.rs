@@ -29,16 +29,15 @@ fn an_unknown_key_is_a_mistake_with_the_nearest_right_one() {
 #[test]
 fn keys_not_served_yet_give_one_warning_each() {
     let text = format!(
-        "{MODEL_LIST}  rpm: 5\n- model_name: chat\n  litellm_params: {{model: hosted_vllm/m, api_base: http://gpu-b:8000/v1, mock_timeout: 1, input_cost_per_token_batches: 1}}\n- model_name: chat\n  litellm_params: {{model: hosted_vllm/m, api_base: http://gpu-c:8000/v1, mock_timeout: 2}}\nrouter_settings: {{routing_strategy: lar1}}\nlitellm_settings: {{cache: true, drop_params: true, set_verbose: true}}\n"
+        "{MODEL_LIST}- model_name: chat\n  litellm_params: {{model: hosted_vllm/m, api_base: http://gpu-b:8000/v1, mock_timeout: 1, input_cost_per_token_batches: 1}}\n- model_name: chat\n  litellm_params: {{model: hosted_vllm/m, api_base: http://gpu-c:8000/v1, mock_timeout: 2}}\nrouter_settings: {{routing_strategy: lar1}}\nlitellm_settings: {{cache: true, drop_params: true, set_verbose: true}}\n"
     );
     assert_eq!(
         warnings(&text),
         [
-            "3:3 `rpm` is known to LiteLLM; leastbusy goes by it in strategies that do, and this one does not / -",
-            "6:74 `mock_timeout` is known to LiteLLM; leastbusy does not serve it yet (here and in 1 place more) / -",
-            "6:91 `input_cost_per_token_batches` is known to LiteLLM; leastbusy does not serve it yet / -",
-            "9:37 routing_strategy `lar1` is known to LiteLLM; least-busy serves meanwhile / write `routing_strategy: least-busy` to say so",
-            "10:20 `cache` is known to LiteLLM; leastbusy does not serve it yet / -",
+            "5:74 `mock_timeout` is known to LiteLLM; leastbusy does not serve it yet (here and in 1 place more) / -",
+            "5:91 `input_cost_per_token_batches` is known to LiteLLM; leastbusy does not serve it yet / -",
+            "8:37 routing_strategy `lar1` is known to LiteLLM; least-busy serves meanwhile / write `routing_strategy: least-busy` to say so",
+            "9:20 `cache` is known to LiteLLM; leastbusy does not serve it yet / -",
         ]
     );
     assert_eq!(

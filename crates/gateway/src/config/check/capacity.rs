@@ -1,0 +1,159 @@
+//! Ranges of places, queues and load, and what follows from limits that say something else.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::out_of_range;
+use super::reliability::{HOUR, INSTANT, check_time};
+use crate::config::finding::{Finding, Path, counted};
+use crate::config::{Config, Deployment, Engine, Queue, mask};
+
+/// An engine that is asked more often does little else; one that is asked less often tells nothing new.
+const ENGINE_LOAD_INTERVAL_MIN: Duration = Duration::from_millis(100);
+const ENGINE_LOAD_INTERVAL_MAX: Duration = Duration::from_secs(60);
+
+impl Config {
+    pub(super) fn check_capacity(&self, mistakes: &mut Vec<Finding>) {
+        let section = Path::top("router_settings");
+        let router = &self.router;
+        if router.default_max_parallel_requests == Some(0) {
+            mistakes.push(
+                Finding::mistake(
+                    section.key("default_max_parallel_requests"),
+                    "nothing could ever be sent anywhere",
+                )
+                .way_out("raise it to at least 1, or remove it for no limit"),
+            );
+        }
+        if router.queue.max.is_some_and(|max| max > Queue::MOST) {
+            mistakes.push(out_of_range(section.key("max_queued_requests"), &format!("0 to {}", Queue::MOST)));
+        }
+        check_time(section.key("queue_timeout"), router.queue.timeout, INSTANT..=HOUR, mistakes);
+        check_time(
+            section.key("engine_load_interval"),
+            router.engine_load.interval,
+            ENGINE_LOAD_INTERVAL_MIN..=ENGINE_LOAD_INTERVAL_MAX,
+            mistakes,
+        );
+    }
+
+    pub(super) fn warn_of_capacity(&self, warnings: &mut Vec<Finding>) {
+        self.warn_of_derived_limits(warnings);
+        let by = self.router.least_busy_by;
+        if by.prefill {
+            let has_rate = |engine: &Engine| engine.prefill_rate.is_some();
+            self.warn_of_unknown("prefill", "prefill_tokens_per_second", has_rate, warnings);
+        }
+        if by.kv {
+            let has_room = |engine: &Engine| engine.kv_tokens.is_some();
+            self.warn_of_unknown("kv", "kv_cache_tokens", has_room, warnings);
+        }
+        if !self.router.learn_speeds {
+            self.warn_of_lone_speeds(warnings);
+        }
+    }
+
+    /// One warning for each model group in which a limit follows from `rpm` or `tpm`.
+    fn warn_of_derived_limits(&self, warnings: &mut Vec<Finding>) {
+        for members in self.by_group() {
+            let mut derived = members.into_iter().filter_map(|index| {
+                let entry = &self.deployments[index];
+                let (key, number) = match (entry.max_parallel_requests, entry.rpm, entry.tpm) {
+                    (Some(_), ..) | (None, None, None) => return None,
+                    (None, Some(rpm), _) => ("rpm", rpm),
+                    (None, None, Some(tpm)) => ("tpm", tpm),
+                };
+                Some((index, key, number, entry.parallel_limit(&self.router)?))
+            });
+            let Some((index, key, number, limit)) = derived.next() else { continue };
+            let more = more(derived.count());
+            let what = format!(
+                "`max_parallel_requests` is taken to be {limit}, because `{key}` is {number}, as in LiteLLM{more}"
+            );
+            let path = Path::of_deployment(index, "litellm_params").key(key);
+            warnings.push(
+                Finding::warning(path, what).at_key().way_out("set `max_parallel_requests` to say otherwise"),
+            );
+        }
+    }
+
+    /// Warns of deployments of which a part of `least_busy_by` does not know what it needs.
+    fn warn_of_unknown(
+        &self,
+        part: &str,
+        key: &str,
+        is_known: impl Fn(&Engine) -> bool,
+        warnings: &mut Vec<Finding>,
+    ) {
+        let mut lacking = self.deployments.iter().enumerate().filter_map(|(index, entry)| {
+            let missing = match (self.slots(index).is_some(), is_known(&entry.engine)) {
+                (true, true) => return None,
+                (true, false) => format!("`{key}`"),
+                (false, true) => "`slots`".to_owned(),
+                (false, false) => format!("`slots` and `{key}`"),
+            };
+            Some((index, missing))
+        });
+        let Some((index, missing)) = lacking.next() else { return };
+        let more = more(lacking.count());
+        let name = mask::quoted(&self.deployments[index].model_name);
+        let what = format!(
+            "this deployment of {name} has no {missing}, so that the `{part}` of `least_busy_by` counts as 0 for it{more}"
+        );
+        let path = Path::of_deployment(index, "model_info");
+        warnings.push(Finding::warning(path, what).way_out(format!("add {missing} to its `model_info`")));
+    }
+
+    /// Speeds are compared, so those of a group in which one is missing say nothing.
+    fn warn_of_lone_speeds(&self, warnings: &mut Vec<Finding>) {
+        for members in self.by_group() {
+            let has_speed = |index: &usize| self.deployments[*index].engine.speed.is_some();
+            let Some(without) = members.iter().copied().find(|index| !has_speed(index)) else { continue };
+            let Some(with) = members.iter().copied().find(has_speed) else { continue };
+            let what = format!(
+                "this deployment of {} has no `speed` and another one has, so that speeds do not count there",
+                mask::quoted(&self.deployments[without].model_name)
+            );
+            warnings.push(
+                Finding::warning(Path::of_deployment(without, "model_info"), what)
+                    .way_out("give each its `speed`, or set `router_settings.learn_speeds: true`")
+                    .also(Path::of_deployment(with, "model_info").key("speed")),
+            );
+        }
+    }
+
+    /// The places in `model_list` of the deployments of each model group.
+    fn by_group(&self) -> impl Iterator<Item = Vec<usize>> {
+        let mut groups = BTreeMap::<&str, Vec<usize>>::new();
+        for (index, entry) in self.deployments.iter().enumerate() {
+            groups.entry(&entry.model_name).or_default().push(index);
+        }
+        groups.into_values()
+    }
+}
+
+fn more(count: usize) -> String {
+    match count {
+        0 => String::new(),
+        _ => format!(" (here and in {} more)", counted(count, "place")),
+    }
+}
+
+/// Adds what is wrong with what `model_info` says of an engine.
+pub(super) fn check_deployment(deployment: &Deployment, info: &Path, mistakes: &mut Vec<Finding>) {
+    let Engine { slots, speed, prefill_rate, kv_tokens, kind: _ } = deployment.engine;
+    for (key, is_zero) in [
+        ("slots", slots == Some(0)),
+        ("kv_cache_tokens", kv_tokens == Some(0)),
+        ("max_input_tokens", deployment.max_input_tokens == Some(0)),
+    ] {
+        if is_zero {
+            mistakes.push(out_of_range(info.key(key), "at least 1"));
+        }
+    }
+    for (key, number) in [("speed", speed), ("prefill_tokens_per_second", prefill_rate)] {
+        if number.is_some_and(|number| !(number.is_finite() && number > 0.0)) {
+            mistakes.push(out_of_range(info.key(key), "more than 0"));
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What a deployment can carry, the queue before it, and what of it least busy goes by.
+
+use super::{Reader, Setting, Settings};
+use crate::config::tree::Value;
+use crate::config::{BusyBy, Deployment, EngineKind, EngineLoad, Queue, RouterSettings};
+
+/// Reads what `router_settings` says of places, queues and load.
+pub(super) fn read(reader: &mut Reader<'_>, settings: &Settings<'_>, router: &mut RouterSettings) {
+    router.default_max_parallel_requests =
+        reader.up_to(settings.get("default_max_parallel_requests"), u32::MAX);
+    router.queue = queue(reader, settings);
+    if let Some(setting) = settings.get("least_busy_by") {
+        router.least_busy_by = busy_by(reader, setting);
+    }
+    router.learn_speeds = reader.flag(settings.get("learn_speeds")).unwrap_or_default();
+    let default = EngineLoad::default();
+    router.engine_load = EngineLoad {
+        interval: reader.seconds(settings.get("engine_load_interval")).unwrap_or(default.interval),
+        headers: reader.flag(settings.get("engine_load_headers")).unwrap_or(default.headers),
+    };
+}
+
+fn queue(reader: &mut Reader<'_>, settings: &Settings<'_>) -> Queue {
+    let default = Queue::default();
+    Queue {
+        max: reader.up_to(settings.get("max_queued_requests"), u32::MAX),
+        timeout: reader.seconds(settings.get("queue_timeout")).unwrap_or(default.timeout),
+        default_priority: reader.whole(settings.get("default_priority")).unwrap_or(default.default_priority),
+    }
+}
+
+/// One word or a list of them.
+fn busy_by(reader: &mut Reader<'_>, setting: &Setting<'_>) -> BusyBy {
+    let words = match &setting.node.value {
+        Value::List(_) => reader.items(setting),
+        _ => vec![Setting { node: setting.node, path: setting.path.clone() }],
+    };
+    let mut by = BusyBy::default();
+    for word in &words {
+        let known = [
+            ("requests", BusyBy::default()),
+            ("prefill", BusyBy { prefill: true, kv: false }),
+            ("kv", BusyBy { prefill: false, kv: true }),
+        ];
+        let named = reader.choice(Some(word), &known).unwrap_or_default();
+        by = BusyBy { prefill: by.prefill || named.prefill, kv: by.kv || named.kv };
+    }
+    by
+}
+
+/// Reads a key of `model_info` that is about the engine behind the deployment, or about what may be sent there.
+pub(super) fn of_model_info(
+    reader: &mut Reader<'_>,
+    key: &str,
+    setting: &Setting<'_>,
+    deployment: &mut Deployment,
+) {
+    let setting = Some(setting);
+    let engine = &mut deployment.engine;
+    match key {
+        "slots" => engine.slots = reader.up_to(setting, u32::MAX),
+        "speed" => engine.speed = reader.number(setting, "a number"),
+        "prefill_tokens_per_second" => engine.prefill_rate = reader.number(setting, "a number"),
+        "kv_cache_tokens" => engine.kv_tokens = reader.large(setting),
+        "engine" => {
+            let engines = [
+                ("vllm", EngineKind::Vllm),
+                ("sglang", EngineKind::Sglang),
+                ("llama.cpp", EngineKind::LlamaCpp),
+            ];
+            engine.kind = reader.choice(setting, &engines);
+        }
+        "max_input_tokens" => deployment.max_input_tokens = reader.large(setting),
+        "blocked" => deployment.blocked = reader.flag(setting).unwrap_or_default(),
+        "disable_background_health_check" => {
+            deployment.unchecked = reader.flag(setting).unwrap_or_default();
+        }
+        _ => deployment.health_check_timeout = reader.seconds(setting),
+    }
+}
