@@ -110,17 +110,32 @@ fn everything_but_secrets(deployment: &Deployment) -> Value {
     headers.sort_unstable();
     let mut info = deployment.model_info.clone();
     info.remove("id");
-    json!([
+    let mut all = vec![
         identity(deployment),
-        deployment.weight.to_string(),
-        deployment.order,
-        format!("{:?}", deployment.timeouts),
-        format!("{:?}", (deployment.num_retries, deployment.cooldown, deployment.max_parallel_requests)),
-        headers,
+        json!(deployment.weight.to_string()),
+        json!(deployment.order),
+        json!(format!("{:?}", deployment.timeouts)),
+        json!(format!(
+            "{:?}",
+            (deployment.num_retries, deployment.cooldown, deployment.max_parallel_requests)
+        )),
+        json!(headers),
         sorted(&Value::Object(deployment.default_params.clone())),
         sorted(&Value::Object(info)),
-        format!("{:?}", deployment.simulated),
-    ])
+        json!(format!("{:?}", deployment.simulated)),
+    ];
+    // Only where there are some, so that they change no id of those that have none.
+    if !(deployment.tags.is_empty() && deployment.tag_regex.is_empty()) {
+        all.push(json!([deployment.tags, deployment.tag_regex]));
+    }
+    let terms = (
+        [deployment.rpm, deployment.tpm],
+        [deployment.input_cost_per_token, deployment.output_cost_per_token],
+    );
+    if terms != ([None; 2], [None; 2]) {
+        all.push(json!(format!("{terms:?}")));
+    }
+    all.into()
 }
 
 /// Everything, keys included; compared, never shown.

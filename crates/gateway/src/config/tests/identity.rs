@@ -23,6 +23,10 @@ fn entries_that_differ_only_in_other_settings_or_in_the_key_are_told_apart() {
     let by_order = same.replacen("{model", "{order: 2, model", 1);
     let found = ids(&by_order, &[("KEY", "k")]);
     assert_ne!(found[0], found[1]);
+    for setting in ["tags: [paid]", "tag_regex: [a]", "rpm: 5", "tpm: 5", "input_cost_per_token: 1e-6"] {
+        let found = ids(&same.replacen("{model", &format!("{{{setting}, model"), 1), &[("KEY", "k")]);
+        assert_ne!(found[0], found[1], "{setting}");
+    }
     let literal = same.replacen("os.environ/KEY", "one", 1).replacen("os.environ/KEY", "two", 1);
     let found = ids(&literal, &[]);
     assert_eq!(found[1], format!("{}-2", found[0]));
