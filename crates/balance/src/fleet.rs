@@ -10,6 +10,7 @@ use crate::engine::Engines;
 use crate::group::{Group, GroupRules, Member};
 use crate::health::{Condition, Crew, Health};
 use crate::others::Sharing;
+use crate::pace::Pace;
 use crate::pick::Demand;
 use crate::quantile::Quantile;
 use crate::queue::Queue;
@@ -48,6 +49,8 @@ pub(crate) struct Books {
     health: Vec<Health>,
     /// Requests and tokens of the last minute.
     tallies: Vec<Tally>,
+    /// How fast each writes, where groups learn it.
+    pub(crate) paces: Vec<Pace>,
     /// Tokens in flight.
     pub(crate) burdens: Vec<Burden>,
     groups: Vec<GroupBook>,
@@ -82,6 +85,8 @@ pub(crate) struct GroupBook {
     pub(crate) first_byte: Quantile,
     pub(crate) retries: RetryLedger,
     pub(crate) lengths: Lengths,
+    /// The median time for a token, on whichever deployment.
+    pub(crate) pace: Quantile,
     /// The strategies that it is picked from by, but for least busy.
     pub(crate) strategies: Vec<Box<dyn Choose>>,
     pub(crate) queue: Queue,
@@ -122,6 +127,7 @@ impl Fleet {
         books.seats.push(Seat { in_flight: 0, calm });
         books.health.push(health);
         books.tallies.push(Tally::new());
+        books.paces.push(Pace::default());
         books.burdens.push(Burden::default());
         index
     }
@@ -142,6 +148,7 @@ impl Fleet {
             first_byte: Quantile::default(),
             retries: RetryLedger::new(rules.retry_budget),
             lengths: Lengths::default(),
+            pace: Quantile::default(),
             strategies: Vec::new(),
             queue: Queue::default(),
         };

@@ -84,6 +84,9 @@ pub struct GroupRules {
     pub strategy: Strategy,
     /// What makes a member busy beside its requests in flight.
     pub busy_by: BusyBy,
+    /// Whether the speed of members is measured where it is not given ([`Member::capacity`]), by the time that answers take
+    /// for each token. The places of all must be known ([`Room::places`]).
+    pub learn_speeds: bool,
     /// What decides between members that are equally busy.
     pub tie_break: TieBreak,
     /// How many retries the group's requests may have together.
@@ -122,6 +125,8 @@ pub(crate) struct Core {
     pub(crate) members: Box<[Member]>,
     /// What each member can do at once, where that is known of all: one unknown speed cannot be compared.
     capacities: Option<Box<[Capacity]>>,
+    /// Whether the speeds in `capacities` are to be learned.
+    pub(crate) learns: bool,
     /// Whether any member has a limit.
     is_limited: bool,
     /// Whether any member has a limit by the minute.
@@ -140,14 +145,32 @@ impl Group {
         rules: GroupRules,
         strategy: Option<usize>,
     ) -> Self {
-        let capacities = members.iter().map(|member| member.capacity).collect();
+        let known: Option<Box<[Capacity]>> = members.iter().map(|member| member.capacity).collect();
+        // To be learned are speeds; places must be known.
+        let places = |member: &Member| Capacity::new(member.room.places?.get(), 1.0);
+        let learned: Option<Box<[Capacity]>> = match known.is_none() && rules.learn_speeds {
+            true => members.iter().map(places).collect(),
+            false => None,
+        };
+        let learns = learned.is_some();
+        let capacities = known.or(learned);
         let is_limited = members.iter().any(|member| member.limit.is_some());
         let is_metered = members.iter().any(|member| member.terms.has_limit());
         let scale = |member: &Member| Scale::new(rules.busy_by, &member.room, member.weight.get());
         let scales = (rules.busy_by != BusyBy::default()).then(|| members.iter().map(scale).collect());
         let members = members.into();
-        let core =
-            Core { fleet, index, members, capacities, is_limited, is_metered, scales, rules, strategy };
+        let core = Core {
+            fleet,
+            index,
+            members,
+            capacities,
+            learns,
+            is_limited,
+            is_metered,
+            scales,
+            rules,
+            strategy,
+        };
         Self { core: Arc::new(core) }
     }
 
@@ -283,7 +306,8 @@ impl Core {
             return self.least_busy_of_all(books, pick, &self.limits());
         }
         // Seldom more than counts, weights and levels are to be looked at; then the quick look over them is enough.
-        let is_more = self.is_metered || self.scales.is_some() || books.hears_of_elsewhere(pick.now);
+        let is_more =
+            self.is_metered || self.learns || self.scales.is_some() || books.hears_of_elsewhere(pick.now);
         let look = match is_more {
             true => Look::Troubled,
             false => self.least_busy(books, pick),

@@ -160,6 +160,12 @@ impl Lease {
                 group.lengths.add(ending.output_tokens);
             }
         }
+        if well && self.core.learns {
+            let took = now.saturating_sub(self.started);
+            let wrote =
+                self.first_byte.filter(|_| self.stream).map_or(took, |first| took.saturating_sub(first));
+            books.wrote((self.core.index, self.deployment), wrote, ending.output_tokens, now);
+        }
         let group = books.group(self.core.index);
         if !group.strategies.is_empty() {
             let ended = self.ended(&ending, now);

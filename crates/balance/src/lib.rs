@@ -69,6 +69,7 @@ mod lease;
 mod load;
 mod others;
 mod outcome;
+mod pace;
 mod pick;
 mod quantile;
 mod queue;

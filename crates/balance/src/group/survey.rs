@@ -40,6 +40,7 @@ impl Core {
                 true => books.spent(member.deployment, &member.terms, pick.now),
                 false => None,
             };
+            let speed = if self.learns { books.speed(self.index, member.deployment, pick.now) } else { 1.0 };
             let mut tell = |unavailable: &mut Unavailable, is_full, load, busy, factor| {
                 unavailable.somebody_open = true;
                 if tried {
@@ -73,7 +74,7 @@ impl Core {
             };
             if calm {
                 let busy = f64::from(in_flight) + beside;
-                tell(&mut unavailable, false, self.load(index, busy, 1.0, None), busy, 1.0);
+                tell(&mut unavailable, false, self.load(index, busy, speed, None), busy, speed);
                 continue;
             }
             let peers = *peers.get_or_insert_with(|| self.load_of_peers(books, pick.now));
@@ -96,12 +97,12 @@ impl Core {
                 }
                 Availability::Ready => {
                     let busy = f64::from(in_flight) + beside;
-                    (false, self.load(index, busy, 1.0, None), busy, 1.0)
+                    (false, self.load(index, busy, speed, None), busy, speed)
                 }
                 Availability::Open => {
                     let places = health.places(pick.now, &member.rules, peers * weight, crew);
                     let busy = f64::from(in_flight) + f64::from(health.phantoms()) + beside;
-                    let factor = health.weight_factor(pick.now);
+                    let factor = speed * health.weight_factor(pick.now);
                     let load = self.load(index, busy, factor, places.least());
                     // A ramp that takes places of a known number needs no more than its part in the score: there it
                     // gives way when nobody else has a free one. What is answered with a 429 does not.

@@ -27,6 +27,7 @@ mod properties;
 mod queue;
 mod ramps;
 mod recovery;
+mod speeds;
 mod threads;
 mod ties;
 mod unheard;

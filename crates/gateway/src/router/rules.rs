@@ -38,6 +38,12 @@ pub(crate) fn room(entry: &config::Deployment) -> Room {
     }
 }
 
+/// Whether anything is decided by the tokens that answers take.
+pub(crate) fn needs_tokens(config: &Config) -> bool {
+    let strategies = config.router.strategies().any(Strategy::counts_tokens);
+    strategies || config.router.learn_speeds || weighs_requests(config)
+}
+
 /// Whether it matters what a request takes of a deployment: it makes one busy, or is limited by the minute.
 pub(crate) fn weighs_requests(config: &Config) -> bool {
     config.router.least_busy_by != config::BusyBy::default()
@@ -77,6 +83,7 @@ pub(crate) fn of_groups(router: &RouterSettings, strategy: Strategy) -> GroupRul
         cap_of_all: None,
         strategy,
         busy_by: BusyBy { prefill: router.least_busy_by.prefill, kv: router.least_busy_by.kv },
+        learn_speeds: router.learn_speeds,
         tie_break: router.tie_break,
         retry_budget: RetryBudget {
             share: router.retries.budget_percent / 100.0,

@@ -35,7 +35,7 @@ use tokio::sync::{Semaphore, watch};
 use self::engines::Engines;
 pub use self::signals::until_stopped;
 use self::worker::Worker;
-use crate::config::{Config, Finding, LoadError, Runtime, Strategy};
+use crate::config::{Config, Finding, LoadError, Runtime};
 use crate::front::Door;
 use crate::router::{NotUsable, Observer, Router, Table};
 use crate::shared::{NotShared, Sharing};
@@ -160,9 +160,7 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
     let mut table = Table::new(config, engines.base_urls())?;
     let sharing = sharing::start(config.shared_state.as_ref(), &mut table, address)?;
     let status = sharing.as_ref().map(|sharing| Arc::clone(sharing.status()));
-    let strategies_count_tokens = config.router.strategies().any(Strategy::counts_tokens);
-    let limits_count_tokens = crate::router::rules::weighs_requests(config);
-    let tokens_are_wanted = strategies_count_tokens || limits_count_tokens;
+    let tokens_are_wanted = crate::router::rules::needs_tokens(config);
     if sharing.is_some() || options.access_log.is_some() || tokens_are_wanted {
         table.count_tokens();
     }
