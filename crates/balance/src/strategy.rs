@@ -119,6 +119,16 @@ pub trait Choose: fmt::Debug + Send {
     }
 }
 
+impl Choose for Box<dyn Choose> {
+    fn choose(&mut self, candidates: &[Candidate], asked: &Asked) -> usize {
+        (**self).choose(candidates, asked)
+    }
+
+    fn ended(&mut self, ended: &Ended) {
+        (**self).ended(ended);
+    }
+}
+
 /// What a choice is made for.
 #[derive(Debug, Clone, Copy)]
 pub struct Asked {

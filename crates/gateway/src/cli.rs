@@ -128,6 +128,7 @@ fn serve(arguments: &Serve) -> Result<ExitCode, Box<dyn std::error::Error>> {
         open_to_everyone: arguments.open_to_everyone_without_a_key,
         access_log: (!arguments.no_access_log).then(|| AccessLog::new(stdout, arguments.log_format)),
         observers: Vec::new(),
+        ..Options::default()
     };
     let running = serve::start(&loaded.config, options)?;
     tracing::info!("listening on http://{}, {deployments}", running.address());

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use http::HeaderValue;
-use leastbusy_balance::{Group, Strategy};
+use leastbusy_balance::{Choose, Group, Strategy};
 
 use super::deployment::Deployment;
 
@@ -45,6 +45,11 @@ impl<'a> FromIterator<&'a ModelGroup> for Waiting {
 }
 
 impl ModelGroup {
+    /// Has requests that ask for no strategy go by one of the program's own.
+    pub(super) fn choose_by(&mut self, choose: Box<dyn Choose>) {
+        self.group = self.group.choosing_by(choose);
+    }
+
     /// The deployment behind one of the group's members.
     ///
     /// # Panics

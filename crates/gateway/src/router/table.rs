@@ -17,6 +17,7 @@ use leastbusy_balance::{
 use super::deployment::{Deployment, NotUsable, Place};
 use super::model_group::{ModelGroup, Waiting};
 use super::observer::Observer;
+use super::own_strategies::OwnStrategies;
 use super::physical::{Counts, Physical};
 use super::rules;
 use crate::config::{self, Config, Fallbacks, Hedge, Retries};
@@ -115,6 +116,15 @@ impl Table {
     /// Whether it matters what a request takes of a deployment.
     pub(super) fn weighs_requests(&self) -> bool {
         self.weighs_requests
+    }
+
+    /// Has the model groups that `strategies` knows choose by strategies of the program's own.
+    pub fn choose_by(&mut self, strategies: &OwnStrategies) {
+        for group in &mut self.groups {
+            if let Some(choose) = strategies.of(&group.name) {
+                group.choose_by(choose);
+            }
+        }
     }
 
     /// Has every pick ask for its place from now on.

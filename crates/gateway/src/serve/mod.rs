@@ -37,7 +37,7 @@ pub use self::signals::until_stopped;
 use self::worker::Worker;
 use crate::config::{Config, Finding, LoadError, Runtime};
 use crate::front::Door;
-use crate::router::{NotUsable, Observer, Router, Table};
+use crate::router::{NotUsable, Observer, OwnStrategies, Router, Table};
 use crate::shared::{NotShared, Sharing};
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
@@ -58,6 +58,8 @@ pub struct Options {
     pub access_log: Option<AccessLog>,
     /// Observers of all attempts, besides the metrics.
     pub observers: Vec<Arc<dyn Observer>>,
+    /// Strategies of the program's own, in place of the configured ones.
+    pub strategies: OwnStrategies,
 }
 
 impl Default for Options {
@@ -68,6 +70,7 @@ impl Default for Options {
             open_to_everyone: false,
             access_log: None,
             observers: Vec::new(),
+            strategies: OwnStrategies::default(),
         }
     }
 }
@@ -158,6 +161,7 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
 
     let engines = Engines::start(config)?;
     let mut table = Table::new(config, engines.base_urls())?;
+    table.choose_by(&options.strategies);
     let sharing = sharing::start(config.shared_state.as_ref(), &mut table, address)?;
     let status = sharing.as_ref().map(|sharing| Arc::clone(sharing.status()));
     let tokens_are_wanted = crate::router::rules::needs_tokens(config);

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use leastbusy_balance::{Asked, Candidate, Choose};
 use leastbusy_gateway::config::{Config, LowestLatency, RoutingGroup, Strategy};
+use leastbusy_gateway::router::OwnStrategies;
+use leastbusy_gateway::serve::Options;
 
 use super::client::{CHAT, Client, chat, get, post};
 use super::gateway::{Gateway, config, entry, on_one_worker, retrying};
@@ -188,4 +191,36 @@ async fn whatever_the_strategy_places_are_given_back() {
         gateway.ends().await;
         assert_eq!(gateway.in_flight(), [0], "{strategy:?}");
     }
+}
+
+/// Fills the first one up to two, then the next.
+#[derive(Debug)]
+struct FillUp;
+
+impl Choose for FillUp {
+    fn choose(&mut self, candidates: &[Candidate], _: &Asked) -> usize {
+        candidates.iter().position(|candidate| candidate.in_flight < 2).unwrap_or(0)
+    }
+}
+
+#[tokio::test]
+async fn a_program_brings_a_strategy_of_its_own_and_a_request_may_ask_for_another() {
+    let mut upstream = Upstream::start().await;
+    let base = upstream.base();
+    let config = config(["a", "b"].map(|id| entry("m", &format!("openai/{id}"), id, &base)));
+    let strategies = OwnStrategies::new(|group| (group == "m").then(|| Box::new(FillUp) as _));
+    let gateway = Gateway::start_with(&config, Options { strategies, ..Options::default() });
+    let mut clients = Vec::new();
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let mut client = Client::connect(&gateway).await;
+        client.asks("m").await;
+        open.push(upstream.next_request().await);
+        clients.push(client);
+    }
+    assert_eq!(gateway.in_flight(), [2, 1]);
+    let mut client = Client::connect(&gateway).await;
+    client.asks_with("m", r#""router_settings_override":{"routing_strategy":"least-busy"}"#).await;
+    open.push(upstream.next_request().await);
+    assert_eq!(gateway.in_flight(), [2, 2]);
 }
