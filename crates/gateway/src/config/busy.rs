@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Config, Deployment, RouterSettings};
+use super::{Deployment, RouterSettings};
 
 /// `least_busy_by`: what makes a deployment busy, beside its requests in flight.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,7 +17,7 @@ pub struct BusyBy {
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Engine {
     /// `slots`: requests that it serves at once at full speed (`--max-num-seqs`, `--parallel`, `OLLAMA_NUM_PARALLEL`),
-    /// at least 1; what counts without it, [`Config::slots`] knows.
+    /// at least 1; what counts without it, [`Deployment::slots`] knows. A file's simulated engine says it itself.
     pub slots: Option<u32>,
     /// `speed` of one request, in a unit that the group's deployments have in common; more than 0.
     pub speed: Option<f64>,
@@ -69,21 +69,11 @@ impl Deployment {
         let by_tokens = || by_tokens().map(|limit| u32::try_from(limit).unwrap_or(u32::MAX).max(1));
         self.max_parallel_requests.or(by_requests).or_else(by_tokens).or(router.default_max_parallel_requests)
     }
-}
 
-impl Config {
-    /// The requests that a deployment serves at once at full speed, as far as that is known: its `slots`; else those of the
-    /// simulated engine behind it; else its [`parallel_limit`](Deployment::parallel_limit).
-    ///
-    /// # Panics
-    /// When there is no deployment of this number.
+    /// The requests that it serves at once at full speed, as far as that is known: `slots`, else what the file itself says with
+    /// `max_parallel_requests`. A limit that only follows from `rpm` or `tpm` says nothing of an engine.
     #[must_use]
-    pub fn slots(&self, deployment: usize) -> Option<u32> {
-        let entry = &self.deployments[deployment];
-        let of_engine = || {
-            let (_, name) = self.engine_names().find(|(at, _)| *at == deployment)?;
-            Some(self.engine(&name).slots)
-        };
-        entry.engine.slots.or_else(of_engine).or_else(|| entry.parallel_limit(&self.router))
+    pub fn slots(&self) -> Option<u32> {
+        self.engine.slots.or(self.max_parallel_requests)
     }
 }

@@ -47,6 +47,7 @@ pub(super) fn config(
         keys: client_keys::read(&mut reader, top.get("keys")),
         ..Config::default()
     };
+    busy::slots_of_simulated(&mut config);
     let (router, litellm) = (top.get("router_settings"), top.get("litellm_settings"));
     router::read(&mut reader, router, litellm, general.as_ref(), &mut config, incomplete);
     config.shared_state = shared_state::read(&mut reader, &top, environment, incomplete);

@@ -48,9 +48,7 @@ impl Config {
             let has_room = |engine: &Engine| engine.kv_tokens.is_some();
             self.warn_of_unknown("kv", "kv_cache_tokens", has_room, warnings);
         }
-        if !self.router.learn_speeds {
-            self.warn_of_lone_speeds(warnings);
-        }
+        self.warn_of_lone_speeds(warnings);
     }
 
     /// One warning for each model group in which a limit follows from `rpm` or `tpm`.
@@ -86,7 +84,7 @@ impl Config {
         warnings: &mut Vec<Finding>,
     ) {
         let mut lacking = self.deployments.iter().enumerate().filter_map(|(index, entry)| {
-            let missing = match (self.slots(index).is_some(), is_known(&entry.engine)) {
+            let missing = match (entry.slots().is_some(), is_known(&entry.engine)) {
                 (true, true) => return None,
                 (true, false) => format!("`{key}`"),
                 (false, true) => "`slots`".to_owned(),
@@ -104,19 +102,28 @@ impl Config {
         warnings.push(Finding::warning(path, what).way_out(format!("add {missing} to its `model_info`")));
     }
 
-    /// Speeds are compared, so those of a group in which one is missing say nothing.
+    /// Speeds are compared, each with its slots, so those of a group in which one is missing say nothing.
     fn warn_of_lone_speeds(&self, warnings: &mut Vec<Finding>) {
-        for members in self.by_group() {
+        let learned = self.router.learn_speeds;
+        for members in self.by_group().filter(|members| members.len() > 1) {
             let has_speed = |index: &usize| self.deployments[*index].engine.speed.is_some();
-            let Some(without) = members.iter().copied().find(|index| !has_speed(index)) else { continue };
             let Some(with) = members.iter().copied().find(has_speed) else { continue };
+            let missing = |index: usize| match (has_speed(&index) || learned, self.deployments[index].slots())
+            {
+                (true, Some(_)) => None,
+                (true, None) => Some("`slots`"),
+                (false, Some(_)) => Some("`speed`"),
+                (false, None) => Some("`slots` and `speed`"),
+            };
+            let found = members.iter().find_map(|index| Some((*index, missing(*index)?)));
+            let Some((without, missing)) = found else { continue };
             let what = format!(
-                "this deployment of {} has no `speed` and another one has, so that speeds do not count there",
+                "this deployment of {} has no {missing}, so that speeds do not count there",
                 mask::quoted(&self.deployments[without].model_name)
             );
             warnings.push(
                 Finding::warning(Path::of_deployment(without, "model_info"), what)
-                    .way_out("give each its `speed`, or set `router_settings.learn_speeds: true`")
+                    .way_out(format!("give each {missing}, or none a `speed`"))
                     .also(Path::of_deployment(with, "model_info").key("speed")),
             );
         }

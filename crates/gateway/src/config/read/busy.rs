@@ -1,8 +1,12 @@
 //! What a deployment can carry, the queue before it, and what of it least busy goes by.
 
+use std::collections::BTreeMap;
+
 use super::{Reader, Setting, Settings};
 use crate::config::tree::Value;
-use crate::config::{BusyBy, Deployment, EngineKind, EngineLoad, Queue, RouterSettings};
+use crate::config::{
+    BusyBy, Config, Deployment, EngineKind, EngineLoad, Queue, RouterSettings, SimulatedEngine,
+};
 
 /// Reads what `router_settings` says of places, queues and load.
 pub(super) fn read(reader: &mut Reader<'_>, settings: &Settings<'_>, router: &mut RouterSettings) {
@@ -46,6 +50,21 @@ fn busy_by(reader: &mut Reader<'_>, setting: &Setting<'_>) -> BusyBy {
         by = BusyBy { prefill: by.prefill || named.prefill, kv: by.kv || named.kv };
     }
     by
+}
+
+/// A simulated engine says itself how many slots it has, in whichever of its entries.
+pub(super) fn slots_of_simulated(config: &mut Config) {
+    let names: Vec<_> = config.engine_names().collect();
+    let mut slots = BTreeMap::new();
+    for (at, name) in &names {
+        if let Some(settings) = &config.deployments[*at].simulated {
+            slots.entry(name).or_insert(settings.slots);
+        }
+    }
+    for (at, name) in &names {
+        let own = slots.get(name).copied().unwrap_or(SimulatedEngine::default().slots);
+        config.deployments[*at].engine.slots.get_or_insert(own);
+    }
 }
 
 /// Reads a key of `model_info` that is about the engine behind the deployment, or about what may be sent there.

@@ -181,13 +181,14 @@ fn a_limit_that_follows_from_another_one_is_told_once_for_each_group() {
 
 #[test]
 fn slots_are_the_engines_or_else_the_limit() {
-    let text = group(&[("max_parallel_requests: 5", "slots: 3"), ("max_parallel_requests: 6", ""), ("", "")]);
+    let text =
+        group(&[("max_parallel_requests: 5", "slots: 3"), ("max_parallel_requests: 6", ""), ("rpm: 60", "")]);
     let simulated = "- {model_name: toy, litellm_params: {model: simulated/a, max_parallel_requests: 99}}\n\
                      - {model_name: toys, litellm_params: {model: simulated/a, simulated: {slots: 2}}}\n\
                      - {model_name: toy, litellm_params: {model: simulated/b}, model_info: {slots: 7}}\n\
                      - {model_name: toy, litellm_params: {model: simulated/c}}\n";
     let config = read(&format!("{text}{simulated}")).config;
-    let slots: Vec<_> = (0..config.deployments.len()).map(|index| config.slots(index)).collect();
+    let slots: Vec<_> = config.deployments.iter().map(Deployment::slots).collect();
     assert_eq!(slots, [Some(3), Some(6), None, Some(2), Some(2), Some(7), Some(4)]);
 }
 
@@ -218,15 +219,26 @@ fn a_part_of_busy_that_lacks_what_it_needs_is_told() {
 
 #[test]
 fn speeds_that_only_some_of_a_group_have_are_told() {
-    let text = group(&[("", "speed: 2"), ("", ""), ("", "speed: 1")]);
-    assert_eq!(
-        warnings(&text),
-        [
-            "7:3 this deployment of `chat` has no `speed` and another one has, so that speeds do not count there (config.yaml:4) / give each its `speed`, or set `router_settings.learn_speeds: true`"
-        ]
-    );
-    assert_eq!(warnings(&format!("{text}router_settings: {{learn_speeds: true}}\n")), [""; 0]);
-    assert_eq!(warnings(&group(&[("", "speed: 2"), ("", "speed: 1")])), [""; 0]);
+    let warned = |missing: &str| {
+        vec![format!(
+            "7:3 this deployment of `chat` has no {missing}, so that speeds do not count there (config.yaml:4) / give each {missing}, or none a `speed`"
+        )]
+    };
+    let fast = ("", "slots: 4, speed: 2");
+    let learned = "router_settings: {learn_speeds: true}\n";
+    for (other, given, with_learning) in [
+        (("", "slots: 2, speed: 1"), vec![], vec![]),
+        (("max_parallel_requests: 2", "speed: 1"), vec![], vec![]),
+        (("", "slots: 2"), warned("`speed`"), vec![]),
+        (("", "speed: 1"), warned("`slots`"), warned("`slots`")),
+        (("", ""), warned("`slots` and `speed`"), warned("`slots`")),
+    ] {
+        let text = group(&[fast, other]);
+        assert_eq!(warnings(&text), given, "{other:?}");
+        assert_eq!(warnings(&format!("{text}{learned}")), with_learning, "{other:?}");
+    }
+    assert_eq!(warnings(&group(&[("", "speed: 2")])), [""; 0]);
+    assert_eq!(warnings(&group(&[("", ""), ("", "")])), [""; 0]);
 }
 
 #[test]
