@@ -21,6 +21,7 @@ use super::Shared;
 use super::answer::{Answer, Kind, embeddings, models};
 use super::ask::{Ask, EmbeddingsAsk};
 use super::fault::{Breaking, BrokenOff, Fault};
+use super::load;
 use super::stream::{Pace, TokenStream, at};
 
 /// Connections open at once; further ones wait in the kernel's queue.
@@ -75,7 +76,7 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answered,
     let endpoint = path.strip_prefix("/v1").unwrap_or(&path);
     let allowed = match endpoint {
         "/chat/completions" | "/completions" | "/embeddings" => Method::POST,
-        "/models" => Method::GET,
+        "/models" | "/metrics" => Method::GET,
         _ => return Ok(refuse(StatusCode::NOT_FOUND, &format!("there is nothing at {path}"))),
     };
     if request.method() != allowed {
@@ -89,6 +90,7 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answered,
         "/chat/completions" => generate(Kind::Chat, request, shared).await,
         "/completions" => generate(Kind::Completion, request, shared).await,
         "/embeddings" => embed(request, shared).await,
+        "/metrics" => Ok(metrics(shared)),
         _ => Ok(json(StatusCode::OK, &models(&shared.name))),
     };
     match outcome {
@@ -99,6 +101,7 @@ async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Answered,
 }
 
 async fn generate(kind: Kind, request: Request<Incoming>, shared: &Shared) -> Result<Answered, Ended> {
+    let report = load::Format::asked_for(request.headers());
     let ask = Ask::read(&read_body(request).await?).map_err(bad_request)?;
     if let Some(answered) = ail(shared.fault.get(), ask.stream()).await? {
         return Ok(answered);
@@ -108,13 +111,13 @@ async fn generate(kind: Kind, request: Request<Incoming>, shared: &Shared) -> Re
     let place = shared.slots.enter().await;
     if ask.stream() {
         let tokens = TokenStream::start(answer, pace, place);
-        return Ok(event_stream(tokens.map_err(|never| match never {})));
+        return Ok(reporting(event_stream(tokens.map_err(|never| match never {})), report, shared));
     }
     // hyper drops this future when the client leaves, and the place with it.
     let due = at(place.started(), pace.due(answer.tokens() - 1));
     sleep_until(due).await;
     place.leave(due);
-    Ok(json(StatusCode::OK, &answer.whole()))
+    Ok(reporting(json(StatusCode::OK, &answer.whole()), report, shared))
 }
 
 /// What an engine with this fault does instead of answering.
@@ -145,6 +148,23 @@ async fn embed(request: Request<Incoming>, shared: &Shared) -> Result<Answered, 
     sleep_until(due).await;
     place.leave(due);
     Ok(json(StatusCode::OK, &embeddings(&ask)))
+}
+
+/// The page that monitoring systems read.
+fn metrics(shared: &Shared) -> Answered {
+    let text = Bytes::from(load::exposition(&shared.name, &shared.slots));
+    let mut response = Response::new(Full::new(text).map_err(|never| match never {}).boxed());
+    let kind = header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    response
+}
+
+/// The answer with a load report, if the request asked for one.
+fn reporting(mut answered: Answered, format: Option<load::Format>, shared: &Shared) -> Answered {
+    if let Some(format) = format {
+        answered.headers_mut().insert("endpoint-load-metrics", format.report(&shared.slots));
+    }
+    answered
 }
 
 async fn read_body(request: Request<Incoming>) -> Result<Bytes, Ended> {

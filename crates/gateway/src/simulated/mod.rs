@@ -27,6 +27,7 @@ mod answer;
 mod ask;
 mod fault;
 mod http;
+mod load;
 mod slots;
 mod stream;
 

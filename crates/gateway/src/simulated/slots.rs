@@ -56,6 +56,10 @@ impl Slots {
         place
     }
 
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
     pub(super) fn busy(&self) -> usize {
         self.count - self.free.available_permits()
     }

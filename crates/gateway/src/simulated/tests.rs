@@ -338,3 +338,62 @@ async fn an_engine_fails_as_it_is_told_and_is_well_again() {
     assert!(raw().await.1.contains("data: [DONE]"));
     assert_eq!(engine.waiting() + engine.busy(), 0);
 }
+
+#[tokio::test]
+async fn it_tells_of_its_load_in_vllms_names() {
+    let engine = start("a \"b\"", &engine_with(2, 1.0)).await.unwrap();
+    let (status, idle) = ask(&engine, "GET", "/metrics", &Value::Null).await;
+    assert_eq!(status, 200);
+    let gauge =
+        |name: &str, value: &str| format!("vllm:{name}{{engine=\"0\",model_name=\"a \\\"b\\\"\"}} {value}\n");
+    assert!(idle.contains(&gauge("num_requests_running", "0.0")), "{idle}");
+    let _sockets = [
+        send(&engine, "POST", "/v1/chat/completions", &chat(50).to_string()).await,
+        send(&engine, "POST", "/v1/chat/completions", &chat(50).to_string()).await,
+        send(&engine, "POST", "/v1/chat/completions", &chat(50).to_string()).await,
+    ];
+    for _ in 0..500 {
+        if engine.waiting() == 1 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let (_, full) = ask(&engine, "GET", "/metrics", &Value::Null).await;
+    for expected in [
+        gauge("num_requests_running", "2.0"),
+        gauge("num_requests_waiting", "1.0"),
+        gauge("kv_cache_usage_perc", "1.0"),
+    ] {
+        assert!(full.contains(&expected), "{full}");
+    }
+}
+
+#[tokio::test]
+async fn its_answers_carry_a_load_report_when_asked() {
+    let engine = small(4, 1000.0).await;
+    for stream in [false, true] {
+        for (format, expected) in [
+            ("TEXT", Some("TEXT named_metrics.kv_cache_usage_perc=")),
+            ("json", Some("JSON {\"named_metrics\": {\"kv_cache_usage_perc\": ")),
+            ("BIN", None),
+        ] {
+            let body = if stream { streamed(chat(2)) } else { chat(2) }.to_string();
+            let length = body.len();
+            let mut socket = TcpStream::connect(engine.addr()).await.unwrap();
+            let request = format!(
+                "POST /v1/chat/completions HTTP/1.1\r\nhost: sim\r\nconnection: close\r\n\
+                 endpoint-load-metrics-format: {format}\r\ncontent-length: {length}\r\n\r\n{body}"
+            );
+            socket.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).await.unwrap();
+            let report = answer.lines().find_map(|line| line.strip_prefix("endpoint-load-metrics: "));
+            match expected {
+                Some(expected) => {
+                    assert!(report.is_some_and(|report| report.starts_with(expected)), "{answer}")
+                }
+                None => assert_eq!(report, None),
+            }
+        }
+    }
+}
