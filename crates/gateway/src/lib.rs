@@ -17,6 +17,7 @@ pub mod config;
 pub mod openai;
 pub mod provider;
 
+pub mod engine_load;
 pub mod shared;
 pub mod simulated;
 pub mod upstream;

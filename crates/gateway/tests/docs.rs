@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
 use leastbusy_balance::{Blame, Outcome, Phase, Remedy, Verdict};
-use leastbusy_gateway::config::{Config, Deployment, SharedState};
+use leastbusy_gateway::config::{Config, Deployment, EngineKind, SharedState};
 use leastbusy_gateway::openai::endpoint::ENDPOINTS;
 use leastbusy_gateway::router::Table;
 use leastbusy_gateway::shared::Status;
@@ -31,6 +31,7 @@ fn missing<'a>(paper: &str, wanted: impl IntoIterator<Item = &'a str>) -> Vec<&'
 fn scrape() -> String {
     let mut deployment = Deployment::new("chat", "hosted_vllm/m");
     deployment.api_base = Some("http://127.0.0.1:1/v1".to_owned());
+    deployment.engine.kind = Some(EngineKind::Vllm);
     let config = Config { deployments: vec![deployment], ..Config::default() };
     let mut table = Table::new(&config, &HashMap::new()).expect("a configuration without mistakes");
     table.count_tokens();
@@ -224,19 +225,26 @@ fn files_with(needle: &str) -> Vec<String> {
 #[test]
 fn a_deployment_is_asked_only_with_an_attempt_that_holds_a_lease() {
     let callers = files_with("send::send(");
-    assert_eq!(callers, ["router/once.rs", "router/probe.rs"]);
-    for file in callers {
+    assert_eq!(callers, ["engine_load/poll.rs", "router/once.rs", "router/probe.rs"]);
+    for file in &callers[1..] {
         let source = paper(&format!("crates/gateway/src/{file}"));
         let (lease, send) =
             (source.find("attempt: Attempt").or(source.find(".pick(")), source.find("send::send("));
         assert!(lease.is_some() && lease < send, "{file} has an attempt before it sends");
     }
     assert_eq!(files_with("Attempt::begin("), ["router/dispatch.rs"]);
+    // Reading a server's page of metrics asks no model for anything: it has no body, and no other page to ask for.
+    let poll = paper("crates/gateway/src/engine_load/poll.rs");
+    assert!(poll.contains("method: Method::GET") && poll.contains("RequestBody::Empty"));
+    assert_eq!(poll.matches("Method::").count(), 1, "it reads, and does nothing else");
+    assert_eq!(files_with("Scrape {"), ["engine_load/poll.rs", "serve/engine_load.rs"]);
+    assert!(paper("crates/gateway/src/serve/engine_load.rs").contains("format!(\"{}/metrics\""));
 }
 
 #[test]
-fn metrics_are_named_in_one_file() {
-    assert_eq!(files_with("prometheus_client"), ["telemetry/metrics.rs"]);
+fn metrics_are_named_in_one_place() {
+    let files = files_with("prometheus_client");
+    assert!(files.iter().all(|file| file.starts_with("telemetry/metrics")) && !files.is_empty(), "{files:?}");
 }
 
 #[test]

@@ -23,7 +23,8 @@ const FLOORS: &[(&str, u8, &[&str])] = &[
     ("shared", 2, &[]),
     ("simulated", 2, &[]),
     ("upstream", 2, &[]),
-    ("router", 2, &["upstream", "shared"]),
+    ("engine_load", 2, &["upstream"]),
+    ("router", 2, &["upstream", "shared", "engine_load"]),
     // What clients and operators see.
     ("telemetry", 3, &[]),
     ("front", 3, &["telemetry"]),

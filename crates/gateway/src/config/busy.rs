@@ -44,7 +44,7 @@ pub enum EngineKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineLoad {
     /// `engine_load_interval`: how often an engine's `/metrics` are read, 0.1 s to a minute, default 1 s. A reading counts
-    /// in full for as long and has faded out after three times as long.
+    /// in full until the next one is due and has faded out after four times as long.
     pub interval: Duration,
     /// `engine_load_headers`: whether load reports in the headers of answers count (`endpoint-load-metrics`, ORCA);
     /// default false.

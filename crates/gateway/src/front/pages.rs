@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::Response;
-use leastbusy_balance::Cooldown;
+use leastbusy_balance::{Cooldown, EngineLoad};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -101,6 +101,7 @@ pub(super) fn deployments(table: &Table) -> Response<Body> {
                 "cooldown": condition.cooldown.map(cooldown),
                 "success_rate": thousandths(condition.success_rate),
                 "learned_limit": condition.learned_limit,
+                "engine": table.engine_load(deployment).map(engine),
             })
         })
         .collect();
@@ -150,6 +151,14 @@ fn cooldown(cooldown: Cooldown) -> Value {
         "reason": cooldown.reason.name(),
         "status": cooldown.status,
         "remaining_seconds": thousandths(cooldown.remaining.as_secs_f64()),
+    })
+}
+
+fn engine(load: EngineLoad) -> Value {
+    json!({
+        "requests_elsewhere": thousandths(load.requests_elsewhere),
+        "kv_use": load.kv_use.map(thousandths),
+        "age_seconds": thousandths(load.age.as_secs_f64()),
     })
 }
 

@@ -10,7 +10,7 @@ use leastbusy_balance::{Capacity, DeploymentIndex, HealthRules, Room, Terms};
 
 use super::physical::Physical;
 use super::rules;
-use crate::config::{self, RouterSettings, Timeouts};
+use crate::config::{self, EngineKind, RouterSettings, Timeouts};
 use crate::openai::DefaultParams;
 use crate::openai::endpoint::{AzurePath, ENDPOINTS, Endpoint, EndpointIndex};
 use crate::provider::{KeyHeader, Paths, Provider};
@@ -36,6 +36,8 @@ pub struct Deployment {
     pub order: i64,
     /// The most requests in flight, as its entry has it.
     pub limit: Option<NonZeroU32>,
+    /// What its engine is, where that is to tell how busy it is.
+    pub engine: Option<EngineKind>,
     /// Its count in the fleet, which other entries may share.
     pub counted_as: DeploymentIndex,
     pub(super) physical: Physical,
@@ -44,6 +46,8 @@ pub struct Deployment {
     pub(super) defaults: DefaultParams,
     /// Headers that every request to it carries.
     headers: HeaderMap,
+    /// Whether its answers are asked for a load report.
+    pub(super) asks_for_load: bool,
     /// `num_retries`, where it has its own.
     pub(super) num_retries: Option<u32>,
     pub(super) rules: Arc<HealthRules>,
@@ -115,6 +119,8 @@ impl Deployment {
             weight: entry.weight,
             order: entry.order,
             limit: entry.parallel_limit(router).and_then(NonZeroU32::new),
+            engine: entry.engine.kind,
+            asks_for_load: router.engine_load.headers && entry.engine.kind.is_some(),
             counted_as: place.counted_as,
             physical: place.physical,
             origin: place.origin,
@@ -154,7 +160,8 @@ impl Deployment {
         }
     }
 
-    pub(super) fn add_headers(&self, headers: &mut HeaderMap) {
+    /// Adds the headers that every request to it carries, its key among them.
+    pub(crate) fn add_headers(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.headers {
             headers.insert(name.clone(), value.clone());
         }

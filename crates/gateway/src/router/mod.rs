@@ -6,6 +6,7 @@ mod call_id;
 mod content;
 mod deployment;
 mod dispatch;
+mod engine;
 mod failure;
 mod headers;
 mod hedge;

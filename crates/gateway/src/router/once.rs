@@ -8,6 +8,7 @@ use leastbusy_balance::{Outcome, Phase, Remedy};
 use super::arriving::{Arriving, Piece};
 use super::attempt::Attempt;
 use super::dispatch::{Call, Router, timed_out};
+use super::engine;
 use super::failure::{Failure, FailureAnswer};
 use super::headers;
 use super::held::Held;
@@ -60,12 +61,14 @@ impl Router {
             let body = call.content.body(deployment, &asked_for, place.overlay)?;
             let mut headers = headers::to_upstream(call.headers);
             deployment.add_headers(&mut headers);
+            engine::ask(deployment, &mut headers);
             Some((headers, body))
         };
         let target =
             Target { origin: deployment.origin(), method: Method::POST, path, message: &mut message };
         match send::send(self.pool(), target, &limits, started.into(), &mut timer).await {
-            Ok(Exchange { parts, answer }) => {
+            Ok(Exchange { mut parts, answer }) => {
+                engine::hear(self.table(), deployment, &mut parts.headers, call.headers);
                 let whole = classify::outcome(parts.status, &parts.headers, SystemTime::now);
                 let answered = attempt.answered(parts.status.as_u16(), whole);
                 let for_tokens = call.tokens_are_wanted && parts.status.as_u16() < 400;

@@ -15,6 +15,7 @@ use leastbusy_balance::{
 };
 
 use super::deployment::{Deployment, NotUsable, Place};
+use super::engine::Engines;
 use super::model_group::{ModelGroup, Waiting};
 use super::observer::Observer;
 use super::own_strategies::OwnStrategies;
@@ -50,6 +51,7 @@ pub struct Table {
     strict: Option<Arc<Strict>>,
     /// The moment from which the heart's time is counted.
     start: Instant,
+    pub(super) engines: Engines,
     reliability: Reliability,
 }
 
@@ -405,6 +407,7 @@ impl<'a> Builder<'a> {
             weighs_requests: rules::weighs_requests(self.config),
             strict: None,
             start: Instant::now(),
+            engines: Engines::new(router.engine_load.interval),
             reliability: Reliability {
                 retries: router.retries.clone(),
                 fallbacks: router.fallbacks.clone(),

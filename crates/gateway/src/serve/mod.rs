@@ -16,6 +16,7 @@
 //! ```
 
 mod client_io;
+mod engine_load;
 mod engines;
 mod head_timer;
 mod keys;
@@ -36,6 +37,7 @@ use self::engines::Engines;
 pub use self::signals::until_stopped;
 use self::worker::Worker;
 use crate::config::{Config, Finding, LoadError, Runtime};
+use crate::engine_load::Polls;
 use crate::front::Door;
 use crate::router::{NotUsable, Observer, OwnStrategies, Router, Table};
 use crate::shared::{NotShared, Sharing};
@@ -120,6 +122,7 @@ pub struct Running {
     workers: Vec<JoinHandle<()>>,
     sharing: Option<Sharing>,
     keys_file: Option<keys::Watch>,
+    _engine_load: Option<Polls>,
     _engines: Engines,
 }
 
@@ -173,6 +176,7 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
     options.observers.into_iter().for_each(|observer| table.observe(observer));
     let table = Arc::new(table);
     let (keys, keys_file) = keys::start(config, &table, &metrics)?;
+    let engine_load = engine_load::start(&table)?;
     let (stop, phase) = watch::channel(Phase::Serving);
     let connections = Arc::new(Semaphore::new(settings.max_connections.min(Semaphore::MAX_PERMITS)));
     let worker = || {
@@ -198,7 +202,16 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
         .enumerate()
         .map(|(at, listener)| worker().spawn(listener, at, workers))
         .collect::<io::Result<_>>()?;
-    Ok(Running { address, table, stop, workers, sharing, keys_file, _engines: engines })
+    Ok(Running {
+        address,
+        table,
+        stop,
+        workers,
+        sharing,
+        keys_file,
+        _engine_load: engine_load,
+        _engines: engines,
+    })
 }
 
 /// One listener for each worker; the kernel spreads connections over them.

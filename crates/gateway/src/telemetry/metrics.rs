@@ -14,9 +14,15 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::openai::endpoint::{ENDPOINTS, EndpointIndex};
-use crate::router::{AttemptEnd, AttemptReason, AttemptStart, Observer, QueueEnd, QueueStay, Table, Waiting};
+use crate::router::{
+    AttemptEnd, AttemptReason, AttemptStart, Deployment, Observer, QueueEnd, QueueStay, Table, Waiting,
+};
 use crate::shared::{Count, Status};
 use crate::upstream::Origin;
+
+mod engines;
+
+use engines::Engines;
 
 /// Upper bounds in seconds, from a proxy's own overhead to the length of a long answer.
 const SECONDS: [f64; 16] =
@@ -32,6 +38,12 @@ type GroupHistograms = Family<GroupLabels, Histogram, fn() -> Histogram>;
 struct DeploymentLabels {
     model_group: String,
     deployment: String,
+}
+
+impl DeploymentLabels {
+    fn of(deployment: &Deployment) -> Self {
+        Self { model_group: deployment.model_name.clone(), deployment: deployment.id.clone() }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -181,6 +193,9 @@ impl Metrics {
         let help = "Requests that were to be served before one that began to wait";
         registry.register("queue_ahead", help, queue_ahead.clone());
         registry.register_collector(Box::new(Live::of(table)));
+        if table.deployments().any(|deployment| deployment.engine.is_some()) {
+            registry.register_collector(Box::new(Engines::of(table)));
+        }
         if let Some(status) = sharing {
             registry.register_collector(Box::new(Shared(status)));
         }
@@ -342,10 +357,7 @@ impl Live {
     fn of(table: &Table) -> Self {
         let deployments = table
             .deployments()
-            .map(|deployment| {
-                let (model_group, deployment_id) = (deployment.model_name.clone(), deployment.id.clone());
-                (DeploymentLabels { model_group, deployment: deployment_id }, deployment.counted_as)
-            })
+            .map(|deployment| (DeploymentLabels::of(deployment), deployment.counted_as))
             .collect();
         Self {
             fleet: Arc::clone(table.fleet()),

@@ -24,6 +24,7 @@ mod cooldowns;
 mod door;
 mod endings;
 mod endpoints;
+mod engine_load;
 mod fallbacks;
 mod forms;
 mod headers;

@@ -120,6 +120,7 @@ async fn deployments_are_shown_with_their_counts() {
             "cooldown": null,
             "success_rate": 1.0,
             "learned_limit": null,
+            "engine": null,
         })
     );
     assert_eq!(answer.json()["data"][1]["in_flight"], 0);
