@@ -12,6 +12,7 @@ use leastbusy_gateway::simulated;
 
 use super::client::{CHAT, Client, chat, get, post, request};
 use super::gateway::{Gateway, deployment, entry, eventually, on_one_worker};
+use super::process::{Process, config_file};
 use super::script::{Script, Upstream, answers, hangs};
 
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -271,4 +272,29 @@ async fn engines_are_asked_for_load_headers_where_that_is_wanted() {
         assert_eq!(asked.load(Ordering::SeqCst), 101);
         assert_eq!(deployment_of(&gateway), None);
     }
+}
+
+#[tokio::test]
+async fn the_log_says_once_that_a_page_cannot_be_read_and_once_that_it_can() {
+    let mood = Mood::new(2);
+    let engine = engine(&mood).await;
+    let file = config_file(&format!(
+        "model_list:\n\
+         - model_name: m\n  litellm_params: {{model: openai/m, api_base: \"{}\", api_key: sk-upstream-secret}}\n  \
+         model_info: {{id: a, engine: vllm}}\n\
+         router_settings: {{engine_load_interval: 0.1}}\n",
+        engine.base()
+    ));
+    let process = Process::start(file.path(), |_| {}).await;
+    let said = |what: &str| process.log.lock().unwrap().matches(what).count();
+    eventually("four failures", || 4 <= engine.requests()).await;
+    assert_eq!(said("/metrics cannot be read"), 1, "{}", process.log.lock().unwrap());
+    mood.is(WELL);
+    eventually("a word that it is well", || said("/metrics is read again") == 1).await;
+    mood.is(3);
+    eventually("a word that it is not", || said("/metrics cannot be read") == 2).await;
+    let log = process.log.lock().unwrap().clone();
+    assert!(log.contains("it answered 500 Internal Server Error"), "{log}");
+    assert!(log.contains("is it the engine that model_info.engine names?"), "{log}");
+    assert!(!log.contains("sk-upstream-secret"), "{log}");
 }
