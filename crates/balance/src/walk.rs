@@ -241,6 +241,7 @@ impl Walk {
             }
             NoPick::AllCooling { soonest } => self.park_leg(soonest, false, now),
             NoPick::Empty => FallbackFor::Any,
+            NoPick::TooLong => FallbackFor::ContextWindow,
         };
         self.uncount();
         self.fall_back(reason, now, dice, directions)

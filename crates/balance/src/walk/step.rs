@@ -71,6 +71,8 @@ pub struct FailedAttempt {
 pub enum NoPick {
     /// The target has no members, or none above the order that was asked for.
     Empty,
+    /// The request is longer than any member can read, by the caller's own reckoning.
+    TooLong,
     /// Members are available, but [`Walk::tried`](crate::Walk::tried) holds them all; or only barred ones cool down.
     AllTried {
         /// Members that cool down and that [`Walk::tried`](crate::Walk::tried) does not hold.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use leastbusy_balance::{FallbackFor, GiveUp, Limits, Outcome};
+use leastbusy_balance::{FallbackFor, GiveUp, Limits, NoPick, Outcome};
 
 use crate::request::Plan;
 
@@ -268,6 +268,13 @@ fn a_request_that_is_too_long_goes_only_where_its_own_lists_lead() {
     // With such a list anywhere, a group that has none gives up.
     let unmapped = Plan::default().room(&[A], &[SPARE]).room(&[B], &[]).or_if_too_long(&[CHAT]);
     unmapped.request().goes_to(A).fails(Outcome::ContextWindow).gives_up(GiveUp::Failed);
+    // The same where the caller sees that before anybody is asked.
+    let mut request = plan.request();
+    request.refuse(NoPick::TooLong);
+    request.goes_to(C).succeeds(0, 1);
+    let mut request = unmapped.request();
+    request.refuse(NoPick::TooLong);
+    request.gives_up(GiveUp::Empty);
     assert_eq!(FallbackFor::from(Outcome::ContentPolicy), FallbackFor::ContentPolicy);
 }
 
