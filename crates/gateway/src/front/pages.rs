@@ -1,6 +1,6 @@
 //! The gateway's own pages: models, health, deployments, metrics.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -98,6 +98,7 @@ pub(super) fn deployments(table: &Table) -> Response<Body> {
                 "requests_last_minute": usage.requests,
                 "tokens_last_minute": table.counts_tokens().then_some(usage.tokens),
                 "state": condition.standing.name(),
+                "blocked": deployment.blocked,
                 "cooldown": condition.cooldown.map(cooldown),
                 "success_rate": thousandths(condition.success_rate),
                 "learned_limit": condition.learned_limit,
@@ -170,14 +171,16 @@ fn thousandths(number: f64) -> f64 {
 pub(super) async fn health(router: &Router) -> Response<Body> {
     let table = router.table();
     let (mut healthy, mut unhealthy) = (Vec::new(), Vec::new());
-    for (deployment, probe) in table.deployments().zip(probe_all(router).await) {
+    let mut probes = probe_all(router).await;
+    for (at, deployment) in table.deployments().enumerate() {
+        let Some(probe) = probes.remove(&at) else { continue };
         let mut entry = json!({
             "model": format!("{}/{}", deployment.provider, deployment.model),
             "model_name": deployment.model_name,
             "model_id": deployment.id,
             "api_base": deployment.api_base,
         });
-        if probe.healthy {
+        if probe.is_healthy() {
             healthy.push(entry);
         } else {
             entry["error"] = Value::from(probe.seen);
@@ -192,22 +195,20 @@ pub(super) async fn health(router: &Router) -> Response<Body> {
     }))
 }
 
-/// Asks every deployment, some at once; the probes are in the deployments' order.
-async fn probe_all(router: &Router) -> Vec<Probe> {
-    let deployments = router.table().deployments().count();
-    let mut probes = vec![Probe::default(); deployments];
+/// Asks every deployment that is not blocked, some at once; the probes are in the deployments' order.
+async fn probe_all(router: &Router) -> BTreeMap<usize, Probe> {
+    let mut probes = BTreeMap::new();
     let mut asking = JoinSet::new();
-    for at in 0..deployments {
-        if PROBES_AT_ONCE <= asking.len()
-            && let Some(Ok((at, probe))) = asking.join_next().await
-        {
-            probes[at] = probe;
+    let deployments = router.table().deployments().enumerate();
+    for (at, _) in deployments.filter(|(_, deployment)| !deployment.blocked) {
+        if PROBES_AT_ONCE <= asking.len() {
+            probes.extend(asking.join_next().await.and_then(Result::ok));
         }
         let router = router.clone();
         asking.spawn(async move { (at, router.probe(at, PROBE_TIMEOUT).await) });
     }
-    while let Some(Ok((at, probe))) = asking.join_next().await {
-        probes[at] = probe;
+    while let Some(probe) = asking.join_next().await {
+        probes.extend(probe);
     }
     probes
 }

@@ -63,6 +63,7 @@ impl Door {
             client: caller.name(),
             demand: demand(&head),
             content: Content::Json { body: &body, fields: &head.fields },
+            prompt: Some(&head.prompt),
             headers: &parts.headers,
         };
         Ok(self.router().dispatch(call, facts).await?.map(Body::Leased))
@@ -124,6 +125,7 @@ impl Door {
             client: caller.name(),
             // A form is a recording or a picture, whose bytes say nothing of tokens.
             demand: Demand::default(),
+            prompt: None,
             content: Content::form(form, intake.map_err(|error| refusal(error).into()).boxed_unsync()),
             headers: &parts.headers,
         };

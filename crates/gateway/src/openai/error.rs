@@ -2,6 +2,7 @@
 //!
 //! Each says what is wrong, why, and what to do. None names an upstream's key or address.
 
+mod filter;
 mod key;
 
 use std::borrow::Cow;

@@ -1,5 +1,7 @@
 //! Where in a request its prompt stands.
 
+mod media;
+
 use std::ops::Range;
 
 use super::Field;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
@@ -38,6 +39,10 @@ pub struct Deployment {
     pub limit: Option<NonZeroU32>,
     /// What its engine is, where that is to tell how busy it is.
     pub engine: Option<EngineKind>,
+    /// Whether nothing is sent there.
+    pub blocked: bool,
+    /// How long a health check waits for it, where it has its own limit.
+    pub health_check_timeout: Option<Duration>,
     /// Its count in the fleet, which other entries may share.
     pub counted_as: DeploymentIndex,
     pub(super) physical: Physical,
@@ -121,6 +126,8 @@ impl Deployment {
             limit: entry.parallel_limit(router).and_then(NonZeroU32::new),
             engine: entry.engine.kind,
             asks_for_load: router.engine_load.headers && entry.engine.kind.is_some(),
+            blocked: entry.blocked,
+            health_check_timeout: entry.health_check_timeout,
             counted_as: place.counted_as,
             physical: place.physical,
             origin: place.origin,

@@ -1,5 +1,7 @@
 //! One request's way: picks and attempts, as the walk says, until an answer is worth sending on.
 
+mod sieve;
+
 use std::cell::OnceCell;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
@@ -11,6 +13,7 @@ use leastbusy_balance::{
     Strategy, Walk,
 };
 
+use self::sieve::Sieve;
 use super::attempt::{Attempt, Excused};
 use super::content::Content;
 use super::failure::Failure;
@@ -24,7 +27,7 @@ use super::table::{Route, Table};
 use super::ways::{FIRST, Place, UNCHANGED, Ways};
 use crate::config::Timeouts;
 use crate::openai::endpoint::EndpointIndex;
-use crate::openai::{ApiError, Extras, Full, MockFailure, UpstreamTimeout};
+use crate::openai::{ApiError, Extras, Full, MockFailure, Prompt, UpstreamTimeout};
 use crate::shared::Strict;
 use crate::upstream::{Limits, Pool};
 
@@ -60,6 +63,8 @@ pub struct Call<'a> {
     pub client: Option<&'a str>,
     /// What the request will take, by the length of its prompt and the most that it allows the answer.
     pub demand: Demand,
+    /// Where in a JSON body the prompt stands.
+    pub prompt: Option<&'a Prompt>,
 }
 
 impl<'a> Call<'a> {
@@ -118,6 +123,7 @@ impl Router {
             queued: Duration::ZERO,
             queue_takes: None,
             spent_until: None,
+            sieve: Sieve::new(&self.table, &call),
             mock_failure: call.extras.mock_failure,
             first: call.first(),
         };
@@ -246,6 +252,7 @@ struct Journey<'a> {
     queue_takes: Option<Duration>,
     /// When the first returns that had all that its minute allows.
     spent_until: Option<Duration>,
+    sieve: Sieve,
     /// LiteLLM's test hook: the first attempt is to fail so, without being made.
     mock_failure: Option<MockFailure>,
     first: Place<'a>,
@@ -255,6 +262,12 @@ impl<'a> Journey<'a> {
     async fn go(&mut self, facts: &mut Facts) -> Result<Response<LeasedBody>, ApiError> {
         let mut step = self.walk.start(self.now());
         loop {
+            if let Step::Pick(ask) = step
+                && let Err(next) = self.sift(ask)
+            {
+                step = next;
+                continue;
+            }
             step = match step {
                 Step::Pick(ask) => match self.pick(&ask).await {
                     Ok(attempt) => match self.attempt(ask, attempt, facts).await {
@@ -326,6 +339,7 @@ impl<'a> Journey<'a> {
             even_resting: ask.force,
             // Who waits has its turn by it.
             demand: if ask.queue { self.call.demand } else { self.router.weighed(self.call) },
+            among: self.sieve.among(),
             ..Pick::default()
         };
         let counted = (self.walk.retries(), self.walk.fallbacks());
@@ -381,6 +395,7 @@ impl<'a> Journey<'a> {
                     place,
                     ask,
                     tried: self.walk.tried(),
+                    among: self.sieve.among(),
                     picked: self.picked(&place.route, AttemptReason::Hedge),
                     deadline: self.deadline,
                 };
@@ -458,6 +473,9 @@ impl<'a> Journey<'a> {
         // The first group's error is the client's, also when it is that all of it cools down.
         if let (false, Some(soonest)) = (self.first_failed, self.first_returns) {
             return Err(ApiError::all_cooling(model, soonest.saturating_sub(self.now())));
+        }
+        if let Some(error) = self.nobody_left() {
+            return Err(error);
         }
         match (self.first_failure.take(), why) {
             (Some(failure), _) => failure.into_answer(reliability.max_retry_after),

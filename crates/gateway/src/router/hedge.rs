@@ -62,6 +62,8 @@ pub(super) struct Track<'a> {
     pub(super) place: &'a Place<'a>,
     pub(super) ask: Ask,
     pub(super) tried: &'a [DeploymentIndex],
+    /// Which members may serve; `None` is all of them.
+    pub(super) among: Option<&'a [bool]>,
     pub(super) picked: Picked,
     pub(super) deadline: Instant,
 }
@@ -110,8 +112,9 @@ impl Router {
     /// A lease for the second attempt, on a deployment that this request has not been on.
     async fn second(&self, track: &Track<'_>, first: DeploymentIndex) -> Option<Attempt> {
         let tried = [track.tried, &[first]].concat();
-        let (above_order, demand) = (track.ask.above_order, self.weighed(track.call));
-        let pick = Pick { tried: &tried, above_order, demand, ..Pick::default() };
+        let Track { ask, among, .. } = *track;
+        let (above_order, demand) = (ask.above_order, self.weighed(track.call));
+        let pick = Pick { tried: &tried, above_order, demand, among, ..Pick::default() };
         let route = &track.place.route;
         match self.table().strict() {
             None => self.pick_within_budget(route, pick, track.picked),

@@ -8,6 +8,7 @@ use http::HeaderValue;
 use leastbusy_balance::{Choose, Group, Strategy};
 
 use super::deployment::Deployment;
+use super::filters::Filters;
 
 /// The deployments that answer one model name.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ pub struct ModelGroup {
     pub(super) queue_most: u32,
     /// Those that wait in strict mode, where each asks for itself.
     pub(super) asking: Arc<AtomicU32>,
+    /// What leaves members out for a request; `None` where nothing ever does.
+    pub(super) filters: Option<Box<Filters>>,
     /// In the order of the group's members.
     pub(super) deployments: Vec<Arc<Deployment>>,
 }

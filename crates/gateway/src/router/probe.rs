@@ -17,9 +17,31 @@ use crate::upstream::{Limits, RequestBody, Target, classify, send};
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Probe {
     /// Whether it is up and took our key.
-    pub healthy: bool,
+    pub life: Life,
     /// What was seen, in a few words.
     pub seen: String,
+}
+
+/// What a probe shows of a deployment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Life {
+    /// It is up and took our key.
+    Shown,
+    /// It is not, or it refused.
+    #[default]
+    NotShown,
+    /// It answered 429 or 408: it may be back soon.
+    Busy,
+    /// It was not asked, because it is full of our own requests.
+    NotAsked,
+}
+
+impl Probe {
+    /// Whether the deployment is up and took our key.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.life == Life::Shown
+    }
 }
 
 impl Router {
@@ -38,7 +60,7 @@ impl Router {
             Picked { number: 1, reason: AttemptReason::First, stream: false, strategy: None, excused };
         let attempt = match self.pick(&Route::to(self.table().direct(deployment)), pick, picked) {
             Ok(attempt) => attempt,
-            Err(refusal) => return Probe { healthy: false, seen: refusal.to_string() },
+            Err(refusal) => return Probe { life: Life::NotAsked, seen: refusal.to_string() },
         };
         let deployment = attempt.deployment();
         let path = deployment.models_path.clone();
@@ -54,19 +76,24 @@ impl Router {
             Ok(exchange) => {
                 let status = exchange.parts.status;
                 attempt.end(classify::outcome(status, &exchange.parts.headers, SystemTime::now));
-                Probe { healthy: shows_life(status), seen: status.to_string() }
+                Probe { life: life(status), seen: status.to_string() }
             }
             Err(error) => {
                 let outcome = error.outcome();
                 attempt.end(outcome);
                 let seen =
                     if outcome == Outcome::ConnectionFailed { "connection failed" } else { outcome.name() };
-                Probe { healthy: false, seen: seen.to_owned() }
+                Probe { life: Life::NotShown, seen: seen.to_owned() }
             }
         }
     }
 }
 
-fn shows_life(status: StatusCode) -> bool {
-    status.is_success() || matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED)
+fn life(status: StatusCode) -> Life {
+    match status {
+        _ if status.is_success() => Life::Shown,
+        StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => Life::Shown,
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Life::Busy,
+        _ => Life::NotShown,
+    }
 }

@@ -10,18 +10,20 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use leastbusy_balance::{
-    Condition, DeploymentIndex, Fleet, Group, GroupRules, Lease, Limits, Member, Outcome, Pick, Refusal,
-    Standing, Strategy, Usage, Weight,
+    Condition, DeploymentIndex, Fleet, Group, GroupRules, Lease, Member, Outcome, Pick, Refusal, Standing,
+    Strategy, Usage, Weight,
 };
 
 use super::deployment::{Deployment, NotUsable, Place};
 use super::engine::Engines;
+use super::filters::{Filters, HealthBoard};
 use super::model_group::{ModelGroup, Waiting};
 use super::observer::Observer;
 use super::own_strategies::OwnStrategies;
 use super::physical::{Counts, Physical};
+use super::reliability::Reliability;
 use super::rules;
-use crate::config::{self, Config, Fallbacks, Hedge, Retries};
+use crate::config::{self, Config};
 use crate::shared::{DeploymentName, Strict};
 use crate::strategy;
 use crate::upstream::Origin;
@@ -49,24 +51,11 @@ pub struct Table {
     weighs_requests: bool,
     /// In strict mode, where requests ask for a place.
     strict: Option<Arc<Strict>>,
+    health_board: Option<Arc<HealthBoard>>,
     /// The moment from which the heart's time is counted.
     start: Instant,
     pub(super) engines: Engines,
     reliability: Reliability,
-}
-
-/// What happens when attempts fail.
-#[derive(Debug)]
-pub(super) struct Reliability {
-    pub(super) retries: Retries,
-    pub(super) fallbacks: Fallbacks,
-    pub(super) hedge: Hedge,
-    /// Bounds of every walk, but for its deadline.
-    pub(super) walk: Limits,
-    /// The time for a request with all its attempts, waits and fallbacks.
-    pub(super) whole_request: Duration,
-    pub(super) queue: config::Queue,
-    pub(super) max_retry_after: Duration,
 }
 
 /// What a client's model name leads to.
@@ -302,6 +291,12 @@ impl Table {
         self.fleet.usage(deployment.counted_as, self.since_start(Instant::now()))
     }
 
+    /// What background health checks find, where there are any.
+    #[must_use]
+    pub fn health_board(&self) -> Option<&Arc<HealthBoard>> {
+        self.health_board.as_ref()
+    }
+
     pub(super) fn reliability(&self) -> &Reliability {
         &self.reliability
     }
@@ -322,6 +317,7 @@ struct Builder<'a> {
     counts: Counts,
     origins: Vec<Arc<Origin>>,
     entries: Vec<Entry<'a>>,
+    health_board: Option<Arc<HealthBoard>>,
     groups: Vec<ModelGroup>,
     names: HashMap<String, usize>,
     wildcards: Vec<(Pattern, usize)>,
@@ -337,6 +333,7 @@ impl<'a> Builder<'a> {
             fleet,
             origins: Vec::new(),
             entries: Vec::new(),
+            health_board: None,
             groups: Vec::new(),
             names: HashMap::new(),
             wildcards: Vec::new(),
@@ -385,6 +382,8 @@ impl<'a> Builder<'a> {
     }
 
     fn build(mut self) -> Result<Table, NotUsable> {
+        let counted_as = self.entries.iter().map(|entry| entry.deployment.counted_as);
+        self.health_board = HealthBoard::of(self.config, counted_as);
         self.add_groups()?;
         self.add_routing_groups()?;
         let direct = self.add_ids()?;
@@ -406,17 +405,10 @@ impl<'a> Builder<'a> {
             counts_tokens: false,
             weighs_requests: rules::weighs_requests(self.config),
             strict: None,
+            health_board: self.health_board,
             start: Instant::now(),
             engines: Engines::new(router.engine_load.interval),
-            reliability: Reliability {
-                retries: router.retries.clone(),
-                fallbacks: router.fallbacks.clone(),
-                hedge: router.hedge,
-                walk: rules::of_walks(router),
-                whole_request: rules::whole_request(router),
-                queue: router.queue,
-                max_retry_after: router.cooldown.max_retry_after,
-            },
+            reliability: Reliability::new(router),
         })
     }
 
@@ -471,6 +463,7 @@ impl<'a> Builder<'a> {
             let deployment = Arc::clone(&self.entries[at].deployment);
             // There is nothing to choose.
             let group = self.add_group(&deployment.model_name, &[at], Strategy::LeastBusy)?;
+            self.groups[group].filters = Filters::of_one(self.entries[at].config);
             // Behind a wildcard an id alone does not say which model to ask for.
             if !deployment.model.contains('*') {
                 self.names.entry(deployment.id.clone()).or_insert(group);
@@ -530,9 +523,21 @@ impl<'a> Builder<'a> {
             [_] => Box::default(),
             _ => others.map(|other| (other, OnceLock::new())).collect(),
         };
-        let name = name.to_owned();
-        let asking = Arc::new(AtomicU32::new(0));
-        self.groups.push(ModelGroup { name, header, group, otherwise, queue_most, asking, deployments });
+        let filters = Filters::new(
+            &entries.iter().map(|&at| self.entries[at].config).collect::<Vec<_>>(),
+            deployments.iter().map(|deployment| deployment.counted_as).collect(),
+            (router, self.health_board.as_ref()),
+        )?;
+        self.groups.push(ModelGroup {
+            name: name.to_owned(),
+            header,
+            group,
+            otherwise,
+            queue_most,
+            asking: Arc::new(AtomicU32::new(0)),
+            filters,
+            deployments,
+        });
         Ok(self.groups.len() - 1)
     }
 }

@@ -97,6 +97,12 @@ impl<'a> Ways<'a> {
     }
 }
 
+/// Whether there are fallbacks for prompts that are too long, and for nothing else.
+pub(super) fn lead_elsewhere_if_too_long(table: &Table, call: &Call<'_>) -> bool {
+    let own = call.extras.fallbacks.as_deref().is_some_and(|own| own.context_window.is_some());
+    !call.extras.disable_fallbacks && (own || !table.reliability().fallbacks.context_window.is_empty())
+}
+
 /// The list that the request brings itself, which takes the place of the configured one.
 fn own_list<'a>(table: &Table, call: &'a Call<'a>, reason: FallbackFor) -> Option<&'a FallbackList> {
     let own = call.extras.fallbacks.as_deref()?;

@@ -26,6 +26,7 @@ mod endings;
 mod endpoints;
 mod engine_load;
 mod fallbacks;
+mod filters;
 mod forms;
 mod headers;
 mod hedges;

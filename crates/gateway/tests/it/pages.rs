@@ -117,6 +117,7 @@ async fn deployments_are_shown_with_their_counts() {
             "requests_last_minute": 1,
             "tokens_last_minute": null,
             "state": "available",
+            "blocked": false,
             "cooldown": null,
             "success_rate": 1.0,
             "learned_limit": null,

@@ -32,6 +32,9 @@ fn each_case_has_its_status_and_type() {
         (ApiError::from(BadRequest::TooLong), 413, "invalid_request_error"),
         (ApiError::body_too_large(5), 413, "invalid_request_error"),
         (ApiError::auth(), 401, "auth_error"),
+        (ApiError::all_blocked("m"), 503, "all_deployments_blocked"),
+        (ApiError::no_deployment_for_tags("m", &[]), 401, "no_deployment_for_tags"),
+        (ApiError::prompt_too_long("m", 9, 8), 400, "invalid_request_error"),
         (ApiError::method_not_allowed("GET", "POST"), 405, "invalid_request_error"),
         (ApiError::path_not_found("/v1/chat"), 404, "invalid_request_error"),
         (ApiError::model_not_found("m", &[]), 404, "invalid_request_error"),
@@ -116,4 +119,13 @@ fn retry_after_is_whole_seconds_rounded_up() {
         assert_eq!(error.retry_after_seconds(), Some(header));
     }
     assert_eq!(ApiError::auth().retry_after_seconds(), None);
+}
+
+#[test]
+fn a_refusal_names_the_tags_that_were_asked_for() {
+    let tags: Vec<_> = (0..12).map(|tag| format!("t{tag}")).collect();
+    let told = |tags: &[String]| ApiError::no_deployment_for_tags("m", tags).message.into_owned();
+    assert!(told(&tags[..2]).contains("with the tags `t0`, `t1`. Send others"), "{}", told(&tags[..2]));
+    assert!(told(&tags).contains("`t9`, ..."), "{}", told(&tags));
+    assert!(told(&[]).contains("without tags from this user-agent"));
 }

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use crate::openai::{Pieces, RequestHead};
+use crate::openai::{Collector, Pieces, RequestHead};
 
 /// The prompt's places as text, and the content alone.
 fn places(body: &str) -> (Vec<String>, Option<String>) {
@@ -29,4 +29,31 @@ fn the_first_of_a_kind_counts() {
 fn a_request_may_have_no_prompt() {
     assert_eq!(places(r#"{"file":"f","voice":"v","system":""}"#), (vec!["\"\"".to_owned()], None));
     assert_eq!(places("{}"), (Vec::new(), None));
+}
+
+#[test]
+fn pictures_and_files_are_no_text() {
+    let media_bytes = |pieces: Pieces| {
+        let head = RequestHead::read_for("m", &pieces).unwrap();
+        head.prompt.bytes() - head.prompt.text_bytes(&pieces)
+    };
+    for (content, media) in [
+        ("", 0),
+        ("no mark", 0),
+        ("data:image/png;base64,QUJD", 4),
+        ("data:image/png;base64,", 0),
+        ("data:image/png;base64,QUJD\",\"data:application/pdf;base64,QUJDRA==", 12),
+    ] {
+        let body = format!("{{\"messages\":[{{\"content\":[\"{content}\"]}}]}}");
+        assert_eq!(media_bytes(Bytes::from(body).into()), media, "{content}");
+    }
+    // A mark may lie on a seam between two pieces of a body.
+    let before = format!("{{\"messages\":[\"{}", "x".repeat(40_000));
+    let after = format!(",{}\"]}}", "A".repeat(50_000));
+    let mut collector = Collector::default();
+    collector.push(Bytes::from(format!("{before};base")));
+    collector.push(Bytes::from(format!("64{after}")));
+    let pieces = collector.finish();
+    assert!(pieces.piece(1).is_some(), "two pieces");
+    assert_eq!(media_bytes(pieces), 50_000);
 }
