@@ -1,6 +1,7 @@
 //! The door: who may come in, what is served where, and what is told to those who cannot be served.
 
 mod answer;
+mod health;
 mod intake;
 mod keys;
 mod page;
@@ -158,7 +159,7 @@ impl Door {
         match page {
             Page::Models => pages::models(table, caller),
             Page::Model(name) => pages::model(table, &name, caller),
-            Page::Health => pages::health(&self.router).await,
+            Page::Health => health::health(&self.router).await,
             Page::Alive => pages::alive(),
             Page::Ready => pages::ready(),
             Page::Backlog => pages::backlog(table, &self.metrics),

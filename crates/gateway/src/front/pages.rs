@@ -1,28 +1,23 @@
 //! The gateway's own pages: models, health, deployments, metrics.
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use http::Response;
 use leastbusy_balance::{Cooldown, EngineLoad};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use super::answer::{self, Body};
+use super::health;
 use super::keys::Caller;
 use crate::likeness;
 use crate::openai::ApiError;
-use crate::router::{Probe, Router, Table, Waiting};
+use crate::router::{Table, Waiting};
 use crate::shared::Status;
 use crate::telemetry::metrics::Metrics;
 
 /// LiteLLM's constant, so that clients which compare listings see no difference.
 const MODEL_CREATED: u64 = 1_677_610_602;
-/// How long `GET /health` waits for each deployment.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Deployments that `GET /health` asks at once.
-const PROBES_AT_ONCE: usize = 32;
 
 pub(super) fn models(table: &Table, caller: &Caller) -> Response<Body> {
     let data: Vec<Value> = listed(table, caller).map(model_entry).collect();
@@ -100,6 +95,7 @@ pub(super) fn deployments(table: &Table) -> Response<Body> {
                 "state": condition.standing.name(),
                 "blocked": deployment.blocked,
                 "cooldown": condition.cooldown.map(cooldown),
+                "health_check": health::last_check(table, deployment),
                 "success_rate": thousandths(condition.success_rate),
                 "learned_limit": condition.learned_limit,
                 "engine": table.engine_load(deployment).map(engine),
@@ -164,53 +160,8 @@ fn engine(load: EngineLoad) -> Value {
 }
 
 /// Three digits after the point are all that people read.
-fn thousandths(number: f64) -> f64 {
+pub(super) fn thousandths(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
-}
-
-pub(super) async fn health(router: &Router) -> Response<Body> {
-    let table = router.table();
-    let (mut healthy, mut unhealthy) = (Vec::new(), Vec::new());
-    let mut probes = probe_all(router).await;
-    for (at, deployment) in table.deployments().enumerate() {
-        let Some(probe) = probes.remove(&at) else { continue };
-        let mut entry = json!({
-            "model": format!("{}/{}", deployment.provider, deployment.model),
-            "model_name": deployment.model_name,
-            "model_id": deployment.id,
-            "api_base": deployment.api_base,
-        });
-        if probe.is_healthy() {
-            healthy.push(entry);
-        } else {
-            entry["error"] = Value::from(probe.seen);
-            unhealthy.push(entry);
-        }
-    }
-    page(&json!({
-        "healthy_count": healthy.len(),
-        "unhealthy_count": unhealthy.len(),
-        "healthy_endpoints": healthy,
-        "unhealthy_endpoints": unhealthy,
-    }))
-}
-
-/// Asks every deployment that is not blocked, some at once; the probes are in the deployments' order.
-async fn probe_all(router: &Router) -> BTreeMap<usize, Probe> {
-    let mut probes = BTreeMap::new();
-    let mut asking = JoinSet::new();
-    let deployments = router.table().deployments().enumerate();
-    for (at, _) in deployments.filter(|(_, deployment)| !deployment.blocked) {
-        if PROBES_AT_ONCE <= asking.len() {
-            probes.extend(asking.join_next().await.and_then(Result::ok));
-        }
-        let router = router.clone();
-        asking.spawn(async move { (at, router.probe(at, PROBE_TIMEOUT).await) });
-    }
-    while let Some(probe) = asking.join_next().await {
-        probes.extend(probe);
-    }
-    probes
 }
 
 pub(super) fn metrics(metrics: &Metrics) -> Response<Body> {
@@ -226,6 +177,6 @@ pub(super) fn welcome() -> Response<Body> {
     }))
 }
 
-fn page(value: &Value) -> Response<Body> {
+pub(super) fn page(value: &Value) -> Response<Body> {
     answer::json(Bytes::from(value.to_string()))
 }

@@ -38,7 +38,7 @@ pub use leased_body::{BrokenOff, LeasedBody};
 pub use model_group::{ModelGroup, Waiting};
 pub use observer::{AttemptEnd, AttemptReason, AttemptStart, Observer, QueueEnd, QueueStay};
 pub use own_strategies::OwnStrategies;
-pub use probe::{Life, Probe};
+pub use probe::{Life, PROBE_TIMEOUT, Probe};
 pub use served::{CALL_ID, Facts, Served};
 pub use table::{Route, Table};
 pub use tokens::{Basis, Tokens};

@@ -13,6 +13,9 @@ use super::observer::AttemptReason;
 use super::table::Route;
 use crate::upstream::{Limits, RequestBody, Target, classify, send};
 
+/// How long a probe waits for a deployment that has no limit of its own for that.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// What a deployment said when asked for its models.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Probe {

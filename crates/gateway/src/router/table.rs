@@ -216,6 +216,16 @@ impl Table {
         self.deployments.iter().map(AsRef::as_ref)
     }
 
+    /// The deployment at this place in the configuration.
+    ///
+    /// # Panics
+    ///
+    /// If there are not that many.
+    #[must_use]
+    pub fn deployment(&self, at: usize) -> &Deployment {
+        &self.deployments[at]
+    }
+
     /// The group of one deployment alone, for a request that is meant for it and no other.
     ///
     /// # Panics

@@ -19,6 +19,7 @@ mod client_io;
 mod engine_load;
 mod engines;
 mod head_timer;
+mod health_checks;
 mod keys;
 mod sharing;
 mod signals;
@@ -34,6 +35,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::sync::{Semaphore, watch};
 
 use self::engines::Engines;
+use self::health_checks::HealthChecks;
 pub use self::signals::until_stopped;
 use self::worker::Worker;
 use crate::config::{Config, Finding, LoadError, Runtime};
@@ -123,6 +125,7 @@ pub struct Running {
     sharing: Option<Sharing>,
     keys_file: Option<keys::Watch>,
     _engine_load: Option<Polls>,
+    health_checks: Option<HealthChecks>,
     _engines: Engines,
 }
 
@@ -202,6 +205,7 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
         .enumerate()
         .map(|(at, listener)| worker().spawn(listener, at, workers))
         .collect::<io::Result<_>>()?;
+    let health_checks = HealthChecks::start(&table)?;
     Ok(Running {
         address,
         table,
@@ -209,6 +213,7 @@ pub fn start(config: &Config, options: Options) -> Result<Running, StartError> {
         workers,
         sharing,
         keys_file,
+        health_checks,
         _engine_load: engine_load,
         _engines: engines,
     })
@@ -278,7 +283,9 @@ impl Running {
         let _ = self.stop.send(Phase::Draining);
         let workers = std::mem::take(&mut self.workers);
         let sharing = self.sharing.take();
+        let health_checks = self.health_checks.take();
         let _ = tokio::task::spawn_blocking(move || {
+            drop(health_checks);
             for worker in workers {
                 let _ = worker.join();
             }

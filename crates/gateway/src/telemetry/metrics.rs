@@ -1,5 +1,7 @@
 //! Prometheus metrics, by model group and deployment. The only file that names metrics.
 
+mod checks;
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
@@ -13,6 +15,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
+use self::checks::Checks;
 use crate::openai::endpoint::{ENDPOINTS, EndpointIndex};
 use crate::router::{
     AttemptEnd, AttemptReason, AttemptStart, Deployment, Observer, QueueEnd, QueueStay, Table, Waiting,
@@ -195,6 +198,9 @@ impl Metrics {
         registry.register_collector(Box::new(Live::of(table)));
         if table.deployments().any(|deployment| deployment.engine.is_some()) {
             registry.register_collector(Box::new(Engines::of(table)));
+        }
+        if let Some(checks) = Checks::of(table) {
+            registry.register_collector(Box::new(checks));
         }
         if let Some(status) = sharing {
             registry.register_collector(Box::new(Shared(status)));

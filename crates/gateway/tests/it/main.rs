@@ -29,6 +29,7 @@ mod fallbacks;
 mod filters;
 mod forms;
 mod headers;
+mod health_checks;
 mod hedges;
 mod keys;
 mod leaving;

@@ -119,6 +119,7 @@ async fn deployments_are_shown_with_their_counts() {
             "state": "available",
             "blocked": false,
             "cooldown": null,
+            "health_check": null,
             "success_rate": 1.0,
             "learned_limit": null,
             "engine": null,
