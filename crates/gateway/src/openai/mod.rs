@@ -4,6 +4,7 @@
 //! [`RequestHead`] tells where each field stands, and everything else passes through as it came.
 
 mod bad_request;
+mod beginnings;
 pub mod endpoint;
 mod error;
 mod extras;
@@ -29,6 +30,7 @@ mod usage;
 mod utf8;
 
 pub use bad_request::BadRequest;
+pub use beginnings::{Beginning, beginnings};
 pub use error::{ApiError, Full, KeyLimit, MAX_QUOTED_CHARS, UpstreamTimeout};
 pub use extras::{Extras, MAX_RETRIES, MAX_TIMEOUT, MockFailure, is_routing_extra};
 pub use fallbacks::{FallbackList, FallbackTarget, MAX_FALLBACK_TARGETS, RequestFallbacks};

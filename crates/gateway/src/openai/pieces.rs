@@ -91,12 +91,20 @@ impl Pieces {
         Cow::Owned(joined)
     }
 
+    /// The number of the piece that a place of the whole lies in, and where that piece begins.
+    pub(super) fn piece_of(&self, place: usize) -> (usize, usize) {
+        match &self.0 {
+            Kept::One(_) => (0, 0),
+            Kept::Many(pieces) => {
+                let number = pieces.partition_point(|piece| piece.end <= place);
+                (number, number.checked_sub(1).map_or(0, |before| pieces[before].end))
+            }
+        }
+    }
+
     /// The pieces that a range of the whole touches, each with its own part of it.
     pub(super) fn within(&self, range: Range<usize>) -> impl Iterator<Item = (&Bytes, Range<usize>)> {
-        let mut number = match &self.0 {
-            Kept::One(_) => 0,
-            Kept::Many(pieces) => pieces.partition_point(|piece| piece.end <= range.start),
-        };
+        let (mut number, _) = self.piece_of(range.start);
         let mut from = range.start;
         std::iter::from_fn(move || {
             if range.end <= from {

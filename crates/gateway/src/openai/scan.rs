@@ -4,11 +4,14 @@
 //! nothing for a body of up to `INLINE_FIELDS` fields, builds no tree and does not recurse.
 
 mod blocks;
+mod elements;
 mod string;
 
 use super::bad_request::BadRequest;
 use super::fields::{Field, Fields, Kind};
 use super::pieces::Pieces;
+
+pub(super) use elements::ends_of_elements;
 
 /// Levels of brackets a body may have, its own braces included.
 pub const MAX_DEPTH: u32 = 128;
