@@ -64,6 +64,7 @@ impl Door {
             demand: demand(&head),
             content: Content::Json { body: &body, fields: &head.fields },
             prompt: Some(&head.prompt),
+            user: head.user.as_deref(),
             headers: &parts.headers,
         };
         Ok(self.router().dispatch(call, facts).await?.map(Body::Leased))
@@ -126,6 +127,7 @@ impl Door {
             // A form is a recording or a picture, whose bytes say nothing of tokens.
             demand: Demand::default(),
             prompt: None,
+            user: None,
             content: Content::form(form, intake.map_err(|error| refusal(error).into()).boxed_unsync()),
             headers: &parts.headers,
         };

@@ -9,7 +9,7 @@ use super::deployment::Deployment;
 use super::dispatch::Picked;
 use super::hedge::Lost;
 use super::model_group::ModelGroup;
-use super::observer::{AttemptEnd, AttemptReason, AttemptStart};
+use super::observer::{AffinityResult, AttemptEnd, AttemptReason, AttemptStart};
 use super::table::Table;
 use super::tokens::Tokens;
 use super::watch::{TokensSeen, Watch};
@@ -43,6 +43,10 @@ pub(super) struct Attempt {
     whole: Outcome,
     /// Kinds of failure that are the client's own doing on this request.
     excused: Excused,
+    /// What became of the deployment that the request should go to.
+    affinity: Option<AffinityResult>,
+    /// What whoever serves is remembered by.
+    keys: Option<Arc<[u64]>>,
     /// In a race: whether another attempt has won it.
     lost: Option<Lost>,
 }
@@ -82,13 +86,14 @@ impl Attempt {
         table: &Arc<Table>,
         group: usize,
         (lease, started): (Lease, Instant),
-        Picked { number, reason, stream, excused, strategy: _ }: Picked,
+        Picked { number, reason, stream, excused, known, strategy: _ }: Picked,
     ) -> Self {
+        let lease_on = lease.deployment();
         let attempt = Self {
             table: Arc::clone(table),
             group,
             member: lease.member(),
-            leased: lease.deployment(),
+            leased: lease_on,
             order: lease.order(),
             in_flight: lease.in_flight_at_pick(),
             lease: Some(lease),
@@ -104,6 +109,8 @@ impl Attempt {
             takes: (TokenUse::Untold, 0),
             whole: Outcome::Success,
             excused,
+            affinity: known.result(lease_on, table, started),
+            keys: None,
             lost: None,
         };
         let start = attempt.start();
@@ -159,7 +166,19 @@ impl Attempt {
             && let Some(lease) = &mut self.lease
         {
             lease.answered(self.table.since_start(now));
+            if let (Some(affinity), Some(keys)) = (self.table.affinity(), self.keys.take()) {
+                affinity.learn(&keys, self.leased, self.table.since_start(now));
+            }
         }
+    }
+
+    /// Under these keys the deployment is remembered if it serves.
+    pub(super) fn teaches(&mut self, keys: Option<Arc<[u64]>>) {
+        self.keys = keys;
+    }
+
+    pub(super) fn keys(&self) -> Option<Arc<[u64]>> {
+        self.keys.clone()
     }
 
     /// The attempt as one of several, and what is to be set when another one has won.
@@ -258,6 +277,7 @@ impl Attempt {
             reason: self.reason,
             stream: self.stream,
             in_flight: self.in_flight,
+            affinity: self.affinity,
             at: self.started,
         }
     }

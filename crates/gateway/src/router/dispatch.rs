@@ -14,6 +14,7 @@ use leastbusy_balance::{
 };
 
 use self::sieve::Sieve;
+use super::affinity::{Known, Marks, Recalled, Traits};
 use super::attempt::{Attempt, Excused};
 use super::content::Content;
 use super::failure::Failure;
@@ -63,6 +64,8 @@ pub struct Call<'a> {
     pub client: Option<&'a str>,
     /// What the request will take, by the length of its prompt and the most that it allows the answer.
     pub demand: Demand,
+    /// For whom the client asks, if it says so.
+    pub user: Option<&'a str>,
     /// Where in a JSON body the prompt stands.
     pub prompt: Option<&'a Prompt>,
 }
@@ -71,6 +74,15 @@ impl<'a> Call<'a> {
     /// Where the request goes first.
     fn first(&self) -> Place<'a> {
         Place::new(self.model, self.route.clone(), &UNCHANGED)
+    }
+
+    /// What it can have in common with others.
+    fn traits(&self) -> Traits<'a> {
+        let prompt = match self.content {
+            Content::Json { body, .. } => self.prompt.map(|prompt| (body, prompt)),
+            Content::Form { .. } => None,
+        };
+        Traits { session: self.extras.session.as_deref(), user: self.user.or(self.client), prompt }
     }
 }
 
@@ -126,6 +138,7 @@ impl Router {
             sieve: Sieve::new(&self.table, &call),
             mock_failure: call.extras.mock_failure,
             first: call.first(),
+            marks: self.table.affinity().and_then(|affinity| affinity.marks(call.traits())),
         };
         let answer = journey.go(facts).await;
         facts.retries = journey.walk.retries();
@@ -227,6 +240,8 @@ pub(super) struct Picked {
     /// The strategy that the request asks for.
     pub(super) strategy: Option<Strategy>,
     pub(super) excused: Excused,
+    /// Who served last what has most in common with the request.
+    pub(super) known: Known,
 }
 
 /// One request under way.
@@ -256,6 +271,8 @@ struct Journey<'a> {
     /// LiteLLM's test hook: the first attempt is to fail so, without being made.
     mock_failure: Option<MockFailure>,
     first: Place<'a>,
+    /// What it has in common with others, where they stay together.
+    marks: Option<Marks>,
 }
 
 impl<'a> Journey<'a> {
@@ -308,6 +325,7 @@ impl<'a> Journey<'a> {
                 timeouts: Default::default(),
                 unknown_model: !route.captures.is_empty(),
             },
+            known: Known::NotAsked,
         }
     }
 
@@ -330,8 +348,15 @@ impl<'a> Journey<'a> {
         self.router.table.since_start(Instant::now())
     }
 
+    /// Who served what this request has in common with others.
+    fn recall(&self, route: &Route<'_>) -> Option<Recalled> {
+        let affinity = self.router.table.affinity()?;
+        Some(affinity.recall(self.marks.as_ref()?, route, self.now()))
+    }
+
     async fn pick(&mut self, ask: &Ask) -> Result<Attempt, Refusal> {
         let route = &self.place(ask.target).route;
+        let recalled = self.recall(route);
         let pick = Pick {
             tried: self.walk.tried(),
             barred: self.walk.barred(),
@@ -340,6 +365,7 @@ impl<'a> Journey<'a> {
             // Who waits has its turn by it.
             demand: if ask.queue { self.call.demand } else { self.router.weighed(self.call) },
             among: self.sieve.among(),
+            prefer: recalled.as_ref().and_then(Recalled::preference),
             ..Pick::default()
         };
         let counted = (self.walk.retries(), self.walk.fallbacks());
@@ -348,7 +374,10 @@ impl<'a> Journey<'a> {
             (_, fallbacks) if fallbacks < counted.1 => AttemptReason::Fallback,
             _ => AttemptReason::First,
         };
-        let picked = self.picked(route, reason);
+        let mut picked = self.picked(route, reason);
+        if let (AttemptReason::First, Some(recalled)) = (reason, &recalled) {
+            picked.known = recalled.known;
+        }
         let asked = Instant::now();
         let attempt = match self.router.table.strict() {
             // Boxed because requests that need not wait should not pay for its size.
@@ -365,7 +394,8 @@ impl<'a> Journey<'a> {
         if ask.queue {
             self.queued += asked.elapsed();
         }
-        let attempt = attempt?;
+        let mut attempt = attempt?;
+        attempt.teaches(recalled.map(|recalled| recalled.keys));
         self.attempts += 1;
         self.counted = counted;
         Ok(attempt)

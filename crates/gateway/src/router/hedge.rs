@@ -83,14 +83,16 @@ impl Router {
     /// is worth sending on wins, and the other attempt is cut.
     pub(super) async fn race(&self, track: Track<'_>, first: Attempt, delay: Duration) -> Finish {
         let one = Runner::new(&first);
+        let keys = first.keys();
         let (first, first_lost) = first.in_race();
         let mut first = Box::pin(self.once(track.call, track.place, first, track.deadline));
         if let Ok(result) = tokio::time::timeout(delay, &mut first).await {
             return Finish { result, runner: one, fallen: None, attempts: 1 };
         }
-        let Some(second) = self.second(&track, one.failed.deployment).await else {
+        let Some(mut second) = self.second(&track, one.failed.deployment).await else {
             return Finish { result: first.await, runner: one, fallen: None, attempts: 1 };
         };
+        second.teaches(keys);
         let two = Runner::new(&second);
         let (second, second_lost) = second.in_race();
         let mut second = Box::pin(self.once(track.call, track.place, second, track.deadline));

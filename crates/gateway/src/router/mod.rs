@@ -1,5 +1,6 @@
 //! From a model name to an answer: routes, picks, attempts, and the body that holds the lease.
 
+mod affinity;
 mod arriving;
 mod attempt;
 mod call_id;
@@ -36,7 +37,7 @@ pub use dispatch::{Call, Router};
 pub use filters::{HealthBoard, HealthCheck, HealthCounts};
 pub use leased_body::{BrokenOff, LeasedBody};
 pub use model_group::{ModelGroup, Waiting};
-pub use observer::{AttemptEnd, AttemptReason, AttemptStart, Observer, QueueEnd, QueueStay};
+pub use observer::{AffinityResult, AttemptEnd, AttemptReason, AttemptStart, Observer, QueueEnd, QueueStay};
 pub use own_strategies::OwnStrategies;
 pub use probe::{Life, PROBE_TIMEOUT, Probe};
 pub use served::{CALL_ID, Facts, Served};

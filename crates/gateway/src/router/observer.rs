@@ -126,8 +126,39 @@ pub struct AttemptStart<'a> {
     pub stream: bool,
     /// Requests in flight on the deployment right after the pick, this one included.
     pub in_flight: u32,
+    /// What became of the deployment that served the like before; `None` where nobody looked for one.
+    pub affinity: Option<AffinityResult>,
     /// When the deployment was picked.
     pub at: Instant,
+}
+
+/// Whether a request went where the like was served before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AffinityResult {
+    /// It did.
+    Hit,
+    /// That deployment was full, or had more than its share of the load.
+    TooBusy,
+    /// That deployment rested, or was being tried out after a rest.
+    Unavailable,
+    /// Nothing like it was served lately.
+    Unknown,
+}
+
+impl AffinityResult {
+    /// Every result once.
+    pub const ALL: [Self; 4] = [Self::Hit, Self::TooBusy, Self::Unavailable, Self::Unknown];
+
+    /// The result as one word, for metric labels.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::TooBusy => "too_busy",
+            Self::Unavailable => "unavailable",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 /// Why an attempt is made.

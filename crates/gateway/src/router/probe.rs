@@ -7,6 +7,7 @@ use leastbusy_balance::Outcome;
 
 use leastbusy_balance::Pick;
 
+use super::affinity::Known;
 use super::attempt::Excused;
 use super::dispatch::{Picked, Router};
 use super::observer::AttemptReason;
@@ -59,8 +60,14 @@ impl Router {
         // It asks even one that rests, and leaves its health to real requests.
         let pick = Pick { even_resting: true, ..Pick::default() };
         let excused = Excused { all: true, ..Excused::default() };
-        let picked =
-            Picked { number: 1, reason: AttemptReason::First, stream: false, strategy: None, excused };
+        let picked = Picked {
+            number: 1,
+            reason: AttemptReason::First,
+            stream: false,
+            strategy: None,
+            excused,
+            known: Known::NotAsked,
+        };
         let attempt = match self.pick(&Route::to(self.table().direct(deployment)), pick, picked) {
             Ok(attempt) => attempt,
             Err(refusal) => return Probe { life: Life::NotAsked, seen: refusal.to_string() },

@@ -14,6 +14,7 @@ use leastbusy_balance::{
     Strategy, Usage, Weight,
 };
 
+use super::affinity::Affinity;
 use super::deployment::{Deployment, NotUsable, Place};
 use super::engine::Engines;
 use super::filters::{Filters, HealthBoard};
@@ -52,6 +53,8 @@ pub struct Table {
     /// In strict mode, where requests ask for a place.
     strict: Option<Arc<Strict>>,
     health_board: Option<Arc<HealthBoard>>,
+    /// Who served what, where requests that belong together stay together.
+    affinity: Option<Affinity>,
     /// The moment from which the heart's time is counted.
     start: Instant,
     pub(super) engines: Engines,
@@ -126,6 +129,11 @@ impl Table {
     /// In strict mode, where requests ask for a place.
     pub(super) fn strict(&self) -> Option<&Arc<Strict>> {
         self.strict.as_ref()
+    }
+
+    /// Who served what, where that counts: in strict mode Redis chooses.
+    pub(super) fn affinity(&self) -> Option<&Affinity> {
+        self.affinity.as_ref().filter(|_| self.strict.is_none())
     }
 
     /// Where requests for `model` go: an id, an alias, a group, or a wildcard that fits.
@@ -416,6 +424,7 @@ impl<'a> Builder<'a> {
             weighs_requests: rules::weighs_requests(self.config),
             strict: None,
             health_board: self.health_board,
+            affinity: Affinity::new(router.affinity),
             start: Instant::now(),
             engines: Engines::new(router.engine_load.interval),
             reliability: Reliability::new(router),

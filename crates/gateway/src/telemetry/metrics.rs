@@ -18,7 +18,8 @@ use prometheus_client::registry::{Registry, Unit};
 use self::checks::Checks;
 use crate::openai::endpoint::{ENDPOINTS, EndpointIndex};
 use crate::router::{
-    AttemptEnd, AttemptReason, AttemptStart, Deployment, Observer, QueueEnd, QueueStay, Table, Waiting,
+    AffinityResult, AttemptEnd, AttemptReason, AttemptStart, Deployment, Observer, QueueEnd, QueueStay,
+    Table, Waiting,
 };
 use crate::shared::{Count, Status};
 use crate::upstream::Origin;
@@ -52,6 +53,12 @@ impl DeploymentLabels {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct GroupLabels {
     model_group: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AffinityLabels {
+    model_group: String,
+    result: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -133,6 +140,7 @@ struct GroupMetrics {
     retries: Counter,
     fallbacks: Counter,
     hedges: Counter,
+    affinity: [Counter; AffinityResult::ALL.len()],
     queue_ends: [Counter; QueueEnd::ALL.len()],
     queue_wait: Histogram,
     queue_ahead: Histogram,
@@ -164,6 +172,9 @@ impl Metrics {
         registry.register("fallbacks", help, fallbacks.clone());
         let hedges = Family::<GroupLabels, Counter>::default();
         registry.register("hedges", "Attempts beside one that was slow to answer", hedges.clone());
+        let affinity = Family::<AffinityLabels, Counter>::default();
+        let help = "Requests with something to go by, by whether they went where the like was served before";
+        registry.register("affinity", help, affinity.clone());
         let cooldowns = Family::<DeploymentLabels, Counter>::default();
         let help = "Attempts that made their deployment rest, or rest for longer";
         registry.register("cooldowns", help, cooldowns.clone());
@@ -242,6 +253,10 @@ impl Metrics {
                     retries: retries.get_or_create_owned(&of_group),
                     fallbacks: fallbacks.get_or_create_owned(&of_group),
                     hedges: hedges.get_or_create_owned(&of_group),
+                    affinity: AffinityResult::ALL.map(|result| {
+                        let (model_group, result) = (group.name.clone(), result.name());
+                        affinity.get_or_create_owned(&AffinityLabels { model_group, result })
+                    }),
                     queue_ends: QueueEnd::ALL.map(|end| {
                         let (model_group, end) = (group.name.clone(), end.name());
                         queue_ends.get_or_create_owned(&QueueLabels { model_group, end })
@@ -325,6 +340,9 @@ impl Observer for Metrics {
             AttemptReason::Retry => _ = group.retries.inc(),
             AttemptReason::Fallback => _ = group.fallbacks.inc(),
             AttemptReason::Hedge => _ = group.hedges.inc(),
+        }
+        if let Some(result) = attempt.affinity {
+            group.affinity[result as usize].inc();
         }
     }
 

@@ -17,6 +17,7 @@ mod script;
 mod wire;
 
 mod access;
+mod affinity;
 mod balance;
 mod beginnings;
 mod bytes;
