@@ -23,6 +23,7 @@ mod every_walk;
 mod health;
 mod limits;
 mod minutes;
+mod preferences;
 mod properties;
 mod queue;
 mod ramps;
