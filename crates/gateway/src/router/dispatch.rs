@@ -7,16 +7,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use http::{HeaderMap, Response};
+use http::Response;
 use leastbusy_balance::{
     Ask, Demand, FailedAttempt, GiveUp, Lease, Limits as WalkLimits, Outcome, Phase, Pick, Refusal, Step,
     Strategy, Walk,
 };
 
 use self::sieve::Sieve;
-use super::affinity::{Known, Marks, Recalled, Traits};
+use super::affinity::{Known, Marks, Recalled};
 use super::attempt::{Attempt, Excused};
-use super::content::Content;
+use super::call::Call;
 use super::failure::Failure;
 use super::hedge::{Runner, Track};
 use super::leased_body::LeasedBody;
@@ -25,10 +25,8 @@ use super::once::BUSY_WAIT;
 use super::queue::Patience;
 use super::served::{Facts, Served};
 use super::table::{Route, Table};
-use super::ways::{FIRST, Place, UNCHANGED, Ways};
-use crate::config::Timeouts;
-use crate::openai::endpoint::EndpointIndex;
-use crate::openai::{ApiError, Extras, Full, MockFailure, Prompt, UpstreamTimeout};
+use super::ways::{FIRST, Place, Ways};
+use crate::openai::{ApiError, Full, MockFailure, UpstreamTimeout};
 use crate::shared::Strict;
 use crate::upstream::{Limits, Pool};
 
@@ -37,53 +35,6 @@ use crate::upstream::{Limits, Pool};
 pub struct Router {
     table: Arc<Table>,
     pool: Arc<Pool>,
-}
-
-/// A request that is ready to go upstream.
-#[derive(Debug)]
-pub struct Call<'a> {
-    /// What is called.
-    pub endpoint: EndpointIndex,
-    /// The model as the client wrote it.
-    pub model: &'a str,
-    /// Where it may go.
-    pub route: Route<'a>,
-    /// Whether the client asked for a stream.
-    pub stream: bool,
-    /// Whether the answer is to be watched for the tokens it takes.
-    pub tokens_are_wanted: bool,
-    /// The body.
-    pub content: Content<'a>,
-    /// The client's headers, all of them.
-    pub headers: &'a HeaderMap,
-    /// Time limits the client asked for.
-    pub timeouts: Timeouts,
-    /// What else the client asks of the router.
-    pub extras: &'a Extras,
-    /// The name of the client's key, if it has one of its own.
-    pub client: Option<&'a str>,
-    /// What the request will take, by the length of its prompt and the most that it allows the answer.
-    pub demand: Demand,
-    /// For whom the client asks, if it says so.
-    pub user: Option<&'a str>,
-    /// Where in a JSON body the prompt stands.
-    pub prompt: Option<&'a Prompt>,
-}
-
-impl<'a> Call<'a> {
-    /// Where the request goes first.
-    fn first(&self) -> Place<'a> {
-        Place::new(self.model, self.route.clone(), &UNCHANGED)
-    }
-
-    /// What it can have in common with others.
-    fn traits(&self) -> Traits<'a> {
-        let prompt = match self.content {
-            Content::Json { body, .. } => self.prompt.map(|prompt| (body, prompt)),
-            Content::Form { .. } => None,
-        };
-        Traits { session: self.extras.session.as_deref(), user: self.user.or(self.client), prompt }
-    }
 }
 
 impl Router {

@@ -10,8 +10,9 @@ use http::Response;
 use leastbusy_balance::{Ask, DeploymentIndex, FailedAttempt, Pick};
 
 use super::attempt::Attempt;
+use super::call::Call;
 use super::content::Content;
-use super::dispatch::{Call, Picked, Router};
+use super::dispatch::{Picked, Router};
 use super::failure::Failure;
 use super::leased_body::LeasedBody;
 use super::ways::Place;

@@ -3,6 +3,7 @@
 mod affinity;
 mod arriving;
 mod attempt;
+mod call;
 mod call_id;
 mod content;
 mod deployment;
@@ -30,10 +31,11 @@ mod tokens;
 mod watch;
 mod ways;
 
+pub use call::Call;
 pub use call_id::CallId;
 pub use content::Content;
 pub use deployment::{Deployment, NotUsable};
-pub use dispatch::{Call, Router};
+pub use dispatch::Router;
 pub use filters::{HealthBoard, HealthCheck, HealthCounts};
 pub use leased_body::{BrokenOff, LeasedBody};
 pub use model_group::{ModelGroup, Waiting};

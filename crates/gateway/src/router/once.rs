@@ -7,7 +7,8 @@ use leastbusy_balance::{Outcome, Phase, Remedy};
 
 use super::arriving::{Arriving, Piece};
 use super::attempt::Attempt;
-use super::dispatch::{Call, Router, timed_out};
+use super::call::Call;
+use super::dispatch::{Router, timed_out};
 use super::engine;
 use super::failure::{Failure, FailureAnswer};
 use super::headers;

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use leastbusy_balance::{Directions, FallbackFor, Outcome, Remedy};
 
-use super::dispatch::Call;
+use super::call::Call;
 use super::table::{Route, Table};
 use crate::openai::{FallbackList, Overlay};
 

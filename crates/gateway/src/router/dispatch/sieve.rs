@@ -2,8 +2,9 @@
 
 use leastbusy_balance::{Ask, GiveUp, Step};
 
-use super::{Call, Journey, place, ways};
+use super::{Journey, place, ways};
 use crate::openai::ApiError;
+use crate::router::call::Call;
 use crate::router::filters::{Asked, NobodyLeft, WhenTooLong};
 use crate::router::table::Table;
 use crate::router::ways::{FIRST, lead_elsewhere_if_too_long};

@@ -21,9 +21,9 @@ pub use self::health::{HealthBoard, HealthCheck, HealthCounts};
 use self::left::Left;
 use self::tags::Tags;
 use self::window::{TooLong, Windows};
+use super::call::Call;
 use super::content::Content;
 use super::deployment::NotUsable;
-use super::dispatch::Call;
 use crate::config::{self, RouterSettings};
 use crate::openai::{ApiError, Extras, Overlay, Prompt};
 
