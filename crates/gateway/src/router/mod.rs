@@ -14,6 +14,7 @@ mod filters;
 mod headers;
 mod hedge;
 mod held;
+mod journey;
 mod leased_body;
 mod model_group;
 mod observer;

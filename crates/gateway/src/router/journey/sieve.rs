@@ -38,7 +38,7 @@ impl Journey<'_> {
     /// Looks which members may serve the request where it is to be picked for now. Where nobody may, says what is next.
     pub(super) fn sift(&mut self, ask: Ask) -> Result<(), Step> {
         let place = place(&self.ways, &self.first, ask.target);
-        let Some(filters) = &self.router.table.groups()[place.route.group].filters else {
+        let Some(filters) = &self.router.table().groups()[place.route.group].filters else {
             self.sieve.among = None;
             return Ok(());
         };
@@ -53,8 +53,8 @@ impl Journey<'_> {
         if ask.target == FIRST {
             self.sieve.nobody = Some(nobody);
         }
-        let ways = ways(&self.ways, &self.router.table, self.call);
-        let now = self.router.table.since_start(std::time::Instant::now());
+        let ways = ways(&self.ways, &self.router.table(), self.call);
+        let now = self.router.table().since_start(std::time::Instant::now());
         Err(match self.walk.refused(nobody.as_no_pick(), now, fastrand::u64(..), ways) {
             // An estimate sends a request elsewhere, and where there is no elsewhere it refuses nothing.
             Step::GiveUp(why) if !nobody.is_certain() && why != GiveUp::Deadline => {
