@@ -1,6 +1,7 @@
 //! Prometheus metrics, by model group and deployment. The only file that names metrics.
 
 mod checks;
+mod queue;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,10 +17,10 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use self::checks::Checks;
+use self::queue::{GroupQueue, Queues};
 use crate::openai::endpoint::{ENDPOINTS, EndpointIndex};
 use crate::router::{
-    AffinityResult, AttemptEnd, AttemptReason, AttemptStart, Deployment, Observer, QueueEnd, QueueStay,
-    Table, Waiting,
+    AffinityResult, AttemptEnd, AttemptReason, AttemptStart, Deployment, Observer, QueueStay, Table,
 };
 use crate::shared::{Count, Status};
 use crate::upstream::Origin;
@@ -32,11 +33,7 @@ use engines::Engines;
 const SECONDS: [f64; 16] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
 
-/// Upper bounds for places in a queue.
-const AHEAD: [f64; 10] = [0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 500.0, 1000.0];
-
 type Histograms = Family<DeploymentLabels, Histogram, fn() -> Histogram>;
-type GroupHistograms = Family<GroupLabels, Histogram, fn() -> Histogram>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct DeploymentLabels {
@@ -66,12 +63,6 @@ struct OutcomeLabels {
     model_group: String,
     deployment: String,
     outcome: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct QueueLabels {
-    model_group: String,
-    end: &'static str,
 }
 
 #[derive(Debug, EncodeLabelSet)]
@@ -141,9 +132,7 @@ struct GroupMetrics {
     fallbacks: Counter,
     hedges: Counter,
     affinity: [Counter; AffinityResult::ALL.len()],
-    queue_ends: [Counter; QueueEnd::ALL.len()],
-    queue_wait: Histogram,
-    queue_ahead: Histogram,
+    queue: GroupQueue,
     deployments: Vec<DeploymentMetrics>,
 }
 
@@ -197,15 +186,7 @@ impl Metrics {
         registry.register("requests", "Answers to clients, by endpoint and status class", requests.clone());
         let keys = Family::<KeyLabels, Counter>::default();
         registry.register("key_requests", "Answers to clients, by key and status class", keys.clone());
-        let queue_ends = Family::<QueueLabels, Counter>::default();
-        let help = "Requests that have left a queue, or were not let in, by how that ended";
-        registry.register("queue_left", help, queue_ends.clone());
-        let queue_wait = GroupHistograms::new_with_constructor(histogram);
-        let help = "Time that requests waited for a place";
-        registry.register_with_unit("queue_wait", help, Unit::Seconds, queue_wait.clone());
-        let queue_ahead = GroupHistograms::new_with_constructor(|| Histogram::new(AHEAD));
-        let help = "Requests that were to be served before one that began to wait";
-        registry.register("queue_ahead", help, queue_ahead.clone());
+        let queues = Queues::register(&mut registry, table);
         registry.register_collector(Box::new(Live::of(table)));
         if table.deployments().any(|deployment| deployment.engine.is_some()) {
             registry.register_collector(Box::new(Engines::of(table)));
@@ -217,11 +198,7 @@ impl Metrics {
             registry.register_collector(Box::new(Shared(status)));
         }
 
-        let refused_by = |model_group: &str| {
-            let (model_group, end) = (model_group.to_owned(), QueueEnd::Refused.name());
-            queue_ends.get_or_create_owned(&QueueLabels { model_group, end })
-        };
-        let queue_refused = table.waiting().map(|(name, _)| refused_by(name)).collect();
+        let queue_refused = queues.refused(table);
         let groups = table
             .groups()
             .iter()
@@ -257,12 +234,7 @@ impl Metrics {
                         let (model_group, result) = (group.name.clone(), result.name());
                         affinity.get_or_create_owned(&AffinityLabels { model_group, result })
                     }),
-                    queue_ends: QueueEnd::ALL.map(|end| {
-                        let (model_group, end) = (group.name.clone(), end.name());
-                        queue_ends.get_or_create_owned(&QueueLabels { model_group, end })
-                    }),
-                    queue_wait: queue_wait.get_or_create_owned(&of_group),
-                    queue_ahead: queue_ahead.get_or_create_owned(&of_group),
+                    queue: queues.of(&group.name),
                     deployments,
                 }
             })
@@ -355,12 +327,7 @@ impl Observer for Metrics {
     }
 
     fn queued(&self, stay: &QueueStay<'_>) {
-        let group = &self.groups[stay.group_index];
-        group.queue_ends[stay.end as usize].inc();
-        if stay.end != QueueEnd::Refused {
-            group.queue_wait.observe(stay.duration.as_secs_f64());
-            group.queue_ahead.observe(stay.ahead.into());
-        }
+        self.groups[stay.group_index].queue.left(stay);
     }
 }
 
@@ -371,8 +338,6 @@ struct Live {
     /// The moment from which the fleet's times are counted.
     start: Instant,
     deployments: Vec<(DeploymentLabels, DeploymentIndex)>,
-    /// Those that clients name.
-    groups: Vec<(GroupLabels, Waiting)>,
     origins: Vec<Arc<Origin>>,
     counts_tokens: bool,
 }
@@ -387,10 +352,6 @@ impl Live {
             fleet: Arc::clone(table.fleet()),
             start: table.start(),
             deployments,
-            groups: table
-                .waiting()
-                .map(|(name, waiting)| (GroupLabels { model_group: name.to_owned() }, waiting))
-                .collect(),
             origins: table.origins().to_vec(),
             counts_tokens: table.counts_tokens(),
         }
@@ -445,11 +406,6 @@ impl Collector for Live {
                 let is_in = i64::from(standing == condition.standing);
                 ConstGauge::new(is_in).encode(states.encode_family(&labels)?)?;
             }
-        }
-        let help = "Requests that wait for a place";
-        let mut waiting = encoder.encode_descriptor("queue_waiting", help, None, kind)?;
-        for (labels, group) in &self.groups {
-            ConstGauge::new(i64::from(group.count())).encode(waiting.encode_family(labels)?)?;
         }
         let help = "Connections open to upstreams";
         let mut connections = encoder.encode_descriptor("upstream_connections", help, None, kind)?;

@@ -114,6 +114,8 @@ async fn deployments_are_shown_with_their_counts() {
             "order": 0,
             "in_flight": 1,
             "in_flight_total": 1,
+            "max_parallel_requests": null,
+            "queued": 0,
             "requests_last_minute": 1,
             "tokens_last_minute": null,
             "state": "available",
