@@ -34,7 +34,9 @@ pub const CURVE_POINTS: usize = 200;
 pub struct Summary {
     figures: Vec<f64>,
     /// For each [`Measure`], its values at [`curve_share`].
-    pub curves: [Vec<f64>; 4],
+    pub curves: [Vec<f64>; 5],
+    /// For each client, each [`Statistic`] of its waits in seconds.
+    client_waits: Vec<[f64; Statistic::ALL.len()]>,
     /// For each deployment, the most requests it had at once.
     pub largest_in_flight: Vec<u32>,
     /// For each deployment, the requests that it answered.
@@ -57,6 +59,11 @@ impl Summary {
         };
         Self {
             figures: Metric::all().into_iter().map(|metric| metric.of(report)).collect(),
+            client_waits: report
+                .client_waits
+                .iter()
+                .map(|waits| Statistic::ALL.map(|statistic| statistic.of(waits)))
+                .collect(),
             curves: array::from_fn(|measure| curve(Measure::ALL[measure])),
             largest_in_flight: report.largest_in_flight.clone(),
             served: report.served.clone(),
@@ -109,6 +116,16 @@ impl Row {
         let is_whole = self.runs.iter().all(|run| run.served.len() == deployments);
         let share = |run: &Summary| run.served[place] as f64 / run.served.iter().sum::<u64>().max(1) as f64;
         is_whole.then(|| self.mean(share))
+    }
+
+    /// The wait of a client's requests over all runs, in seconds, by the client's place in
+    /// [`Scenario::clients`]; not a number where there is no such client or statistic.
+    #[must_use]
+    pub fn client_wait(&self, client: usize, statistic: Statistic) -> Estimate {
+        let place = Statistic::ALL.iter().position(|known| *known == statistic);
+        let of = |run: &Summary| place.and_then(|place| Some(run.client_waits.get(client)?[place]));
+        let figures: Vec<f64> = self.runs.iter().map(|run| of(run).unwrap_or(f64::NAN)).collect();
+        Estimate::of(&figures)
     }
 
     fn mean(&self, of: impl Fn(&Summary) -> f64) -> f64 {

@@ -1,5 +1,6 @@
 //! A deployment in virtual time: how many requests it serves at once, how fast, and when it fails.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use leastbusy_balance::Weight;
@@ -37,6 +38,9 @@ pub struct Engine {
     pub memory_tokens: Option<f64>,
     /// Requests, waiting ones included, beyond which it answers 429; by default it never does.
     pub requests_max: Option<u32>,
+    /// Requests, those that wait at it included, beyond which the gateway sends it none (`max_parallel_requests`); by
+    /// default there is no bound.
+    pub limit: Option<NonZeroU32>,
     /// What balancing takes it to be worth; by default slots times speed.
     pub weight: Weight,
     /// Its level: those with a higher one serve when no other can.
@@ -67,6 +71,7 @@ impl Engine {
             prefill_tokens_per_second: None,
             memory_tokens: None,
             requests_max: None,
+            limit: None,
             weight,
             order: 0,
             episodes: Vec::new(),

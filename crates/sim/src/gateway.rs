@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leastbusy_balance::{
-    Candidate, Capacity, Fleet, Group, GroupRules, Lease, LowestLatency, Member, PeakEwma, Pick, Refusal,
-    Strategy,
+    Candidate, Capacity, Fleet, Group, GroupRules, Lease, LowestLatency, Member, PeakEwma, Pick, Queued,
+    Refusal, Strategy, Wait,
 };
 
 use crate::clock::Moment;
@@ -24,6 +24,7 @@ pub(crate) struct Gateway {
     group: Group,
     dice: Dice,
     choice: Choice,
+    most_waiting: u32,
     /// Where it has others to tell of its counts.
     exchange: Option<Exchange>,
 }
@@ -56,10 +57,15 @@ impl Gateway {
                 Policy::LeastBusyBySpeed => Capacity::new(engine.places(), engine.tokens_per_second),
                 _ => None,
             },
+            limit: engine.limit.filter(|_| has_limits(policy)),
             ..Member::new(fleet.deploy(), engine.weight)
         });
+        let members: Vec<_> = members.collect();
+        let limits = members.iter().filter_map(|member| member.limit).map(|limit| limit.get());
+        let twice = limits.fold(0_u32, u32::saturating_add).saturating_mul(2);
         Self {
-            group: fleet.group(members.collect(), GroupRules { strategy: strategy(policy), ..rules.group }),
+            most_waiting: rules.queue.most.unwrap_or(twice),
+            group: fleet.group(members, GroupRules { strategy: strategy(policy), ..rules.group }),
             dice: Dice::new(seed),
             choice: match policy {
                 Policy::StaleFirst { age } => Choice::StaleFirst(Stale::new(engines.len(), age)),
@@ -95,6 +101,22 @@ impl Gateway {
         Ok(lease)
     }
 
+    /// A lease, or a place in the queue where none can be had.
+    pub(crate) fn pick_or_queue(
+        &mut self,
+        now: Moment,
+        pick: Pick<'_>,
+        wait: Wait,
+    ) -> Result<Queued, Refusal> {
+        let pick = Pick { dice: self.dice.roll(), now: now.since_start(), ..pick };
+        self.group.pick_or_queue(&pick, wait)
+    }
+
+    /// The most requests that may wait.
+    pub(crate) fn most_waiting(&self) -> u32 {
+        self.most_waiting
+    }
+
     /// A lease of this member has ended.
     pub(crate) fn ended(&mut self, now: Moment, member: usize) {
         self.note(now, member, -1);
@@ -113,6 +135,11 @@ impl Gateway {
             stale.unseen.push_back((now.after(stale.age), member, change));
         }
     }
+}
+
+/// Whether a way of choosing goes by limits. Those that are modelled on others push everything on to the deployments.
+fn has_limits(policy: Policy) -> bool {
+    !matches!(policy, Policy::StaleFirst { .. } | Policy::OwnAndTold)
 }
 
 /// The production strategy; least busy for those that have none.

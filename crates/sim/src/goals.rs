@@ -17,6 +17,7 @@ mod burst;
 mod failing;
 mod fleets;
 mod instances;
+mod queue;
 mod recovery;
 mod ties;
 mod unequal;
@@ -97,6 +98,7 @@ fn plans() -> Vec<Plan> {
         failing::plan(),
         unequal::plan(),
         ties::plan(),
+        queue::plan(),
     ]
 }
 

@@ -23,6 +23,7 @@
 //! assert!(least_busy < 0.5 * random);
 //! ```
 
+mod client;
 mod clock;
 mod comparison;
 mod dice;
@@ -42,6 +43,7 @@ mod times;
 mod workload;
 mod world;
 
+pub use client::Client;
 pub use comparison::{CURVE_POINTS, Comparison, Row, Summary, curve_share};
 pub use dice::Dice;
 pub use engine::{Engine, Episode, Trouble, WarmUp};
@@ -54,7 +56,7 @@ pub use question::{
     Asked, Kind, Outage, Part, Replicas, Several, Shared, Survived, Target, Tried, Weighed, Weights, kinds,
 };
 pub use report::{Report, Span, Timeline};
-pub use rules::Rules;
+pub use rules::{Queue, Rules};
 pub use scenario::Scenario;
 pub use times::{Measurement, Sorted, Times};
 pub use workload::{Arrivals, Job, Sizes, Workload};

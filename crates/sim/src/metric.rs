@@ -16,6 +16,8 @@ pub enum Metric {
     LargestInFlight,
     /// The share of the requests that got an error.
     Errors,
+    /// The share of the requests that were refused; see [`Report::refused`].
+    Refused,
     /// Retries for each request.
     Retries,
 }
@@ -27,6 +29,8 @@ pub enum Measure {
     Response,
     /// From arrival to a slot, in seconds.
     Wait,
+    /// In the gateway's queue, in seconds.
+    Queue,
     /// From arrival to the first token, in seconds.
     FirstToken,
     /// The response as a multiple of that of an idle fleet.
@@ -44,7 +48,7 @@ pub enum Statistic {
 
 impl Measure {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Response, Self::Wait, Self::FirstToken, Self::Slowdown];
+    pub const ALL: [Self; 5] = [Self::Response, Self::Wait, Self::Queue, Self::FirstToken, Self::Slowdown];
 
     /// Its name where a user writes it.
     #[must_use]
@@ -52,6 +56,7 @@ impl Measure {
         match self {
             Self::Response => "response",
             Self::Wait => "wait",
+            Self::Queue => "queue",
             Self::FirstToken => "ttft",
             Self::Slowdown => "slowdown",
         }
@@ -63,7 +68,7 @@ impl Statistic {
     pub const ALL: [Self; 5] =
         [Self::Mean, Self::PerMille(500), Self::PerMille(950), Self::PerMille(990), Self::PerMille(999)];
 
-    fn of<T: Measurement>(self, all: &Sorted<T>) -> f64 {
+    pub(crate) fn of<T: Measurement>(self, all: &Sorted<T>) -> f64 {
         match self {
             _ if all.count() == 0 => f64::NAN,
             Self::Mean => all.mean().number(),
@@ -87,7 +92,7 @@ impl Metric {
     #[must_use]
     pub fn all() -> Vec<Self> {
         let of = |measure| Statistic::ALL.map(|statistic| Self::Of(measure, statistic));
-        let others = [Self::Imbalance, Self::LargestInFlight, Self::Errors, Self::Retries];
+        let others = [Self::Imbalance, Self::LargestInFlight, Self::Errors, Self::Refused, Self::Retries];
         Measure::ALL.into_iter().flat_map(of).chain(others).collect()
     }
 
@@ -100,7 +105,7 @@ impl Metric {
     /// Whether it is a time in seconds.
     #[must_use]
     pub fn is_time(self) -> bool {
-        matches!(self, Self::Of(Measure::Response | Measure::Wait | Measure::FirstToken, _))
+        matches!(self, Self::Of(Measure::Response | Measure::Wait | Measure::Queue | Measure::FirstToken, _))
     }
 
     /// The figure of one run; not a number where it is one of answers and there were none.
@@ -110,11 +115,13 @@ impl Metric {
         match self {
             Self::Of(Measure::Response, statistic) => statistic.of(&report.responses),
             Self::Of(Measure::Wait, statistic) => statistic.of(&report.waits),
+            Self::Of(Measure::Queue, statistic) => statistic.of(&report.queues),
             Self::Of(Measure::FirstToken, statistic) => statistic.of(&report.first_tokens),
             Self::Of(Measure::Slowdown, statistic) => statistic.of(&report.slowdowns),
             Self::Imbalance => report.imbalance,
             Self::LargestInFlight => f64::from(report.largest_in_flight.iter().copied().max().unwrap_or(0)),
             Self::Errors => share(report.errors),
+            Self::Refused => share(report.refused),
             Self::Retries => share(report.retries),
         }
     }
@@ -127,6 +134,7 @@ impl fmt::Display for Metric {
             Self::Imbalance => f.pad("imbalance"),
             Self::LargestInFlight => f.pad("largest_in_flight"),
             Self::Errors => f.pad("errors"),
+            Self::Refused => f.pad("refused"),
             Self::Retries => f.pad("retries"),
         }
     }

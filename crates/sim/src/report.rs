@@ -9,6 +9,8 @@ use crate::times::{Sorted, Times};
 pub struct Report {
     /// From arrival to a slot on the deployment that answered, failed attempts before included.
     pub waits: Times,
+    /// The time of these in the gateway's queue.
+    pub queues: Times,
     /// From arrival to the first token.
     pub first_tokens: Times,
     /// From arrival to the last token.
@@ -25,8 +27,12 @@ pub struct Report {
     pub served: Vec<u64>,
     /// For each deployment, the attempts made on it.
     pub attempts: Vec<u64>,
+    /// For each [client](crate::Client), the waits of its requests.
+    pub client_waits: Vec<Times>,
     /// Requests that got an error.
     pub errors: u64,
+    /// Those of them for which there was no place in the queue, or none on a deployment in time.
+    pub refused: u64,
     /// Attempts that were retries.
     pub retries: u64,
     /// How it went over time, where that was asked for.

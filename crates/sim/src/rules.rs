@@ -11,6 +11,8 @@ pub struct Rules {
     pub health: HealthRules,
     /// Ties and the retry budget.
     pub group: GroupRules,
+    /// What becomes of requests while every deployment is at its limit.
+    pub queue: Queue,
     /// `num_retries`; default 2.
     pub retries: u32,
     /// What bounds a walk; its deadline is replaced by [`Rules::request_timeout`].
@@ -25,11 +27,31 @@ pub struct Rules {
     pub streams: bool,
 }
 
+/// The queue of the gateway, in which requests wait for a place on a deployment that has a limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Queue {
+    /// `max_queued_requests`: requests that wait at once, in each instance; 0 refuses instead, `None` is twice the sum
+    /// of the limits. Default `None`.
+    pub most: Option<u32>,
+    /// `queue_timeout`: the longest that one request waits in all; default 60 s.
+    pub timeout: Duration,
+    /// Whether [clients](crate::Client) take turns, as in the gateway; otherwise whoever came first goes first. Default
+    /// true.
+    pub turns: bool,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self { most: None, timeout: Duration::from_secs(60), turns: true }
+    }
+}
+
 impl Default for Rules {
     fn default() -> Self {
         Self {
             health: HealthRules::default(),
             group: GroupRules::default(),
+            queue: Queue::default(),
             retries: 2,
             walk: Limits::default(),
             request_timeout: None,

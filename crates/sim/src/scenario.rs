@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::report::Report;
 use crate::world::Run;
-use crate::{Engine, Instances, Job, Policy, Rules, Workload};
+use crate::{Client, Engine, Instances, Job, Policy, Rules, Workload};
 
 /// A fleet, its load and its rules.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +17,8 @@ pub struct Scenario {
     pub rules: Rules,
     /// How many instances of it there are, and what they share.
     pub instances: Instances,
+    /// Whose the requests are; where nobody is named, all are one client's.
+    pub clients: Vec<Client>,
     /// The share of the requests at the beginning that is not counted, because they find empty queues; 0 to 1,
     /// default 0.15.
     pub uncounted: f64,
@@ -26,7 +28,14 @@ impl Scenario {
     /// These deployments under this load, by the usual rules.
     #[must_use]
     pub fn new(engines: Vec<Engine>, workload: Workload) -> Self {
-        Self { engines, workload, rules: Rules::default(), instances: Instances::default(), uncounted: 0.15 }
+        Self {
+            engines,
+            workload,
+            rules: Rules::default(),
+            instances: Instances::default(),
+            clients: Vec::new(),
+            uncounted: 0.15,
+        }
     }
 
     /// The requests of one run.
@@ -51,6 +60,7 @@ impl Scenario {
             engines: &self.engines,
             rules: &self.rules,
             instances: &self.instances,
+            clients: &self.clients,
             policy,
             seed,
             uncounted: (self.uncounted * jobs.len() as f64) as usize,
@@ -93,6 +103,7 @@ fn pooled(engines: &[Engine]) -> Option<Engine> {
         slots: sum(|engine| engine.slots),
         full_speed: sum(|engine| engine.full_speed),
         requests_max: None,
+        limit: None,
         ..first.clone()
     })
 }

@@ -5,22 +5,25 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::mem;
 use std::time::Duration;
 
-use leastbusy_balance::{Ending, Lease, Limits, Outcome, Phase, Pick, Step, Walk};
+use leastbusy_balance::{Ending, GiveUp, Lease, Limits, Outcome, Phase, Step, Walk};
 
+use crate::client::Senders;
 use crate::clock::Moment;
 use crate::engine::machine::Machine;
 use crate::gateway::Gateway;
 use crate::rules::OneGroup;
 use crate::slab::{Key, Slab};
-use crate::{Dice, Engine, Instances, Job, Policy, Report, Rules};
+use crate::{Client, Dice, Engine, Instances, Job, Policy, Report, Rules};
 
 mod central;
 mod event;
+mod queue;
 mod sharing;
 mod tally;
 mod trouble;
 
 use event::{Entry, Event};
+use queue::{Bell, Waiting};
 use sharing::Sharing;
 use tally::{Answered, Tally};
 
@@ -36,6 +39,8 @@ pub struct Run<'a> {
     pub rules: &'a Rules,
     /// How many instances of it there are, and what they share.
     pub instances: &'a Instances,
+    /// Whose the requests are.
+    pub clients: &'a [Client],
     /// How it chooses.
     pub policy: Policy,
     /// What its dice and the deployments' are seeded with.
@@ -76,7 +81,12 @@ struct Request {
     /// The instance that it came to.
     instance: usize,
     job: Job,
+    client: usize,
     walk: Walk,
+    /// Its place in the gateway's queue.
+    waiting: Option<Waiting>,
+    /// Time in that queue, but for the wait that goes on.
+    queued: Duration,
     /// Whether an attempt was made; the walk forgets those that may be made again.
     was_tried: bool,
 }
@@ -118,6 +128,8 @@ struct World<'a> {
     numbers: u64,
     gateways: Vec<Gateway>,
     sharing: Sharing<'a>,
+    senders: Senders<'a>,
+    bell: Bell,
     all_have_come: bool,
     directions: OneGroup<'a>,
     /// The one queue before all, under [`Policy::CentralQueue`].
@@ -145,6 +157,9 @@ impl<'a> World<'a> {
             central: (run.policy == Policy::CentralQueue).then(VecDeque::new),
             dice: Dice::new(seeds.roll()),
             sharing: Sharing::new(run.instances, &mut seeds),
+            // Of their own, so that who sends what is the same however many dice others need.
+            senders: Senders::new(run.clients, Dice::new(!run.seed)),
+            bell: Bell::default(),
             all_have_come: false,
             tally: Tally::new(run, jobs),
         };
@@ -193,6 +208,7 @@ impl<'a> World<'a> {
                     self.go(request, step);
                 }
             }
+            Event::Looks(request, wait) => self.looks(request, wait),
             Event::Turn(machine) => self.turn(machine),
             Event::SpanEnds => {
                 if let Some(next) = self.tally.span_ends(&self.machines) {
@@ -201,6 +217,7 @@ impl<'a> World<'a> {
             }
             Event::Exchange(instance) => self.exchange(instance),
         }
+        self.serve_the_woken();
     }
 
     fn arrive(&mut self, number: usize, job: Job) {
@@ -210,7 +227,10 @@ impl<'a> World<'a> {
         let instance = self.sharing.next_instance();
         let mut walk = Walk::new(GROUP, Limits { deadline, ..rules.walk });
         let first = walk.start(job.arrival);
-        let request = self.requests.add(Request { number, instance, job, walk, was_tried: false });
+        let client = self.senders.next();
+        let (waiting, queued, was_tried) = (None, Duration::ZERO, false);
+        let request =
+            self.requests.add(Request { number, instance, job, client, walk, waiting, queued, was_tried });
         match &mut self.central {
             Some(queue) => {
                 queue.push_back(request);
@@ -218,38 +238,25 @@ impl<'a> World<'a> {
             }
             None => self.go(request, first),
         }
+        self.serve_the_woken();
     }
 
     /// Does what a request's walk says until there is something to wait for.
     fn go(&mut self, request: Key, mut step: Step) {
-        let now = self.now.since_start();
         loop {
-            let Some(walking) = self.requests.get(request) else { return };
-            let walk = &mut walking.walk;
             match step {
-                Step::Pick(ask) => {
-                    let pick = Pick {
-                        tried: walk.tried(),
-                        barred: walk.barred(),
-                        above_order: ask.above_order,
-                        even_resting: ask.force,
-                        stream: self.directions.rules.streams,
-                        ..Pick::default()
-                    };
-                    let gateway = &mut self.gateways[walking.instance];
-                    match gateway.pick(self.now, pick) {
-                        Ok(lease) => return self.begin(request, lease),
-                        Err(refusal) => {
-                            let dice = gateway.roll();
-                            step = walk.refused(refusal.into(), now, dice, &self.directions);
-                        }
-                    }
-                }
+                Step::Pick(ask) => match self.pick(request, ask) {
+                    Some(Ok(lease)) => return self.begin(request, lease),
+                    Some(Err(next)) => step = next,
+                    None => return,
+                },
                 Step::Wait(time) => return self.at(self.now.after(time), Event::Waited(request)),
-                Step::GiveUp(_) => {
-                    self.tally.failed(walking.number, self.now);
-                    self.requests.take(request);
-                    return;
+                Step::GiveUp(why) => {
+                    let Some(walking) = self.requests.take(request) else { return };
+                    return match why {
+                        GiveUp::Full => self.tally.refused(walking.number, self.now),
+                        _ => self.tally.failed(walking.number, self.now),
+                    };
                 }
             }
         }
@@ -370,7 +377,8 @@ impl<'a> World<'a> {
             if let (Stage::Answering { started, first_token }, Some(done)) =
                 (stage, self.requests.take(request))
             {
-                let times = Answered { started, first_token, ended: self.now };
+                let Request { queued, client, .. } = done;
+                let times = Answered { started, first_token, ended: self.now, queued, client };
                 self.tally.answered(done.number, &job, machine, times);
             }
             self.serve(machine);

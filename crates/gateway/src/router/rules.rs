@@ -69,7 +69,7 @@ pub(crate) fn terms(entry: &config::Deployment) -> Arc<Terms> {
 
 /// The cap on the requests of all instances, as a multiple of a deployment's limit, where they share what they know but
 /// not each step: half as much again costs no capacity, one at the limit does (docs/queue.md).
-const CAP_OF_ALL: f64 = 1.5;
+pub(crate) const CAP_OF_ALL: f64 = 1.5;
 
 /// The cap on the requests of all instances; in strict mode the limit itself holds.
 pub(crate) fn cap_of_all(config: &Config) -> Option<f64> {

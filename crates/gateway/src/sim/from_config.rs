@@ -1,6 +1,7 @@
 //! A scenario from a configuration: its model group, by the same rules as the router reads them.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use leastbusy_balance::Weight;
@@ -107,6 +108,7 @@ fn engine(deployment: &config::Deployment, id: &str, assumed: &Assumed) -> Engin
         // A configuration that was checked has no weight that is none.
         weight: Weight::new(deployment.weight).unwrap_or(engine.weight),
         order: deployment.order,
+        limit: deployment.max_parallel_requests.and_then(NonZeroU32::new),
         ..engine
     }
 }

@@ -1,6 +1,6 @@
 //! A comparison as JSON: everything that the other reports are made from.
 
-use leastbusy_sim::{CURVE_POINTS, Comparison, Measure, Metric, Row, curve_share};
+use leastbusy_sim::{CURVE_POINTS, Comparison, Measure, Metric, Row, Statistic, curve_share};
 use serde_json::{Map, Value, json};
 
 use super::{Demand, Study};
@@ -55,6 +55,20 @@ fn of_row(study: &Study, row: &Row) -> Value {
             })
         })
         .collect();
+    let clients: Vec<_> = study
+        .scenario
+        .clients
+        .iter()
+        .enumerate()
+        .map(|(place, client)| {
+            let of = |statistic: Statistic| {
+                (format!("{statistic}_wait"), row.client_wait(place, statistic).mean.into())
+            };
+            let mut told: Map<_, Value> = Statistic::ALL.map(of).into_iter().collect();
+            told.insert("name".to_owned(), client.name.clone().into());
+            Value::from(told)
+        })
+        .collect();
     let curves: Map<_, _> = Measure::ALL
         .into_iter()
         .map(|measure| (measure.name().to_owned(), row.curve(measure).into()))
@@ -63,6 +77,7 @@ fn of_row(study: &Study, row: &Row) -> Value {
         "policy": row.policy.name(),
         "what": row.policy.told(),
         "metrics": metrics,
+        "clients": clients,
         "deployments": deployments,
         "curves": curves,
     })

@@ -1,7 +1,7 @@
 //! The rules of a run, from the settings of a router.
 
 use leastbusy_balance::Strategy;
-use leastbusy_sim::Rules;
+use leastbusy_sim::{Queue, Rules};
 
 use crate::config::{DeploymentCooldown, RouterSettings};
 use crate::router::rules;
@@ -18,6 +18,7 @@ pub(super) fn of_router(router: &RouterSettings, own: &DeploymentCooldown, strea
     Rules {
         health: (*rules::of_deployment(&router.cooldown, own)).clone(),
         group: rules::of_groups(router, Strategy::LeastBusy),
+        queue: Queue { most: router.queue.max, timeout: router.queue.timeout, turns: true },
         retries: router.retries.num_retries,
         walk: rules::of_walks(router),
         request_timeout: limits.total,

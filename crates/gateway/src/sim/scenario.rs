@@ -8,6 +8,7 @@ use std::path::Path as FilePath;
 use leastbusy_sim::{Arrivals, Policy, Scenario, Sizes, Workload};
 
 pub(super) mod bounds;
+mod clients;
 mod deployments;
 pub(super) mod instances;
 mod keys;
@@ -15,10 +16,11 @@ mod keys;
 mod tests;
 mod workload;
 
-use self::bounds::{REQUESTS, SEED, SEEDS};
+use self::bounds::{QUEUED, REQUESTS, SEED, SEEDS};
 use super::rules;
 use super::trace::{self, Trace};
 use crate::config::{self, Document, Finding, LoadError, Path, Reader, Setting, Settings};
+use crate::router::rules::CAP_OF_ALL;
 
 /// Requests of a run where nothing else is said.
 pub(super) const DEFAULT_REQUESTS: usize = 200_000;
@@ -80,9 +82,15 @@ fn written(reader: &mut Reader<'_>, root: &Setting<'_>, folder: &FilePath, trace
     if let Some(router) = top.get("router") {
         scenario.rules = read_rules(reader, router);
     }
-    if let Some(instances) = top.get("instances").and_then(|setting| instances::instances(reader, setting)) {
-        scenario.instances = instances;
+    if let Some(setting) = top.get("instances") {
+        let cap = instances::cap_of_all(reader, setting).unwrap_or(CAP_OF_ALL);
+        scenario.instances = instances::instances(reader, setting).unwrap_or_default();
+        scenario.rules.group.cap_of_all = (1 < scenario.instances.count).then_some(cap);
     }
+    if let Some(clients) = top.get("clients") {
+        scenario.clients = clients::all(reader, clients);
+    }
+    scenario.rules.queue.turns = reader.flag(top.get("turns")).unwrap_or(true);
     let rules = &scenario.rules;
     if [rules.request_timeout, rules.first_token_timeout, rules.answer_timeout] == [None; 3] {
         fleet.check_hanging(reader);
@@ -212,7 +220,12 @@ fn read_trace(
 
 fn read_rules(reader: &mut Reader<'_>, setting: &Setting<'_>) -> leastbusy_sim::Rules {
     let settings = reader.section(setting.node, &setting.path, &keys::ROUTER);
-    let router = config::simulated_router(reader, &settings);
+    let mut router = config::simulated_router(reader, &settings);
+    let most = reader.count(settings.get("max_queued_requests"), QUEUED);
+    router.queue.max = most.and_then(|most| u32::try_from(most).ok());
+    if let Some(timeout) = bounds::queue_timeout(reader, settings.get("queue_timeout")) {
+        router.queue.timeout = timeout;
+    }
     config::check_router(&router, &setting.path, reader.findings);
     let streams = reader.flag(settings.get("streams")).unwrap_or(true);
     rules::of_router(&router, &config::DeploymentCooldown::default(), streams)

@@ -7,6 +7,7 @@ use owo_colors::{OwoColorize, Style};
 
 use super::{Demand, Study};
 
+mod clients;
 mod deployments;
 mod figures;
 #[cfg(test)]
@@ -39,6 +40,8 @@ const WITHOUT_MARGIN: [(Metric, &str, &str, usize); 3] = [
     (Metric::LargestInFlight, "most", "in fl.", 6),
     (Metric::Errors, "errors,", "%", 7),
 ];
+/// Characters of a name that a table has room for.
+const NAME_CHARS_MAX: usize = 15;
 /// Best figures of real ways of choosing; the bound is no way of choosing.
 const BEST: Style = Style::new().green().bold();
 
@@ -58,6 +61,7 @@ pub fn write(
         Columns::Chosen => write_policies(out, comparison)?,
         Columns::All => write_figures(out, comparison)?,
     }
+    clients::write(out, study, comparison)?;
     deployments::write(out, study, comparison, columns)?;
     if let Some(verdict) = verdict::sentence(study, comparison) {
         writeln!(out, "{verdict}")?;
@@ -107,7 +111,7 @@ fn write_policies(out: &mut dyn Write, comparison: &Comparison) -> io::Result<()
         for (metric, _, _, width) in WITHOUT_MARGIN {
             let mean = row.estimate(metric).mean;
             let text = match metric {
-                Metric::Errors => percent(mean).trim_end_matches(" %").to_owned(),
+                Metric::Errors | Metric::Refused => percent(mean).trim_end_matches(" %").to_owned(),
                 Metric::LargestInFlight => format!("{mean:.0}"),
                 Metric::Imbalance | Metric::Retries | Metric::Of(..) => figure(mean),
             };
@@ -154,6 +158,17 @@ fn style(comparison: &Comparison, row: &Row, metric: Metric) -> Style {
 /// `1 seed`, `5 seeds`.
 pub(super) fn counted(number: usize, noun: &str) -> String {
     format!("{} {noun}{}", grouped(number), if number == 1 { "" } else { "s" })
+}
+
+/// A name, its middle left out where it is long.
+fn brief(name: &str) -> String {
+    if name.chars().count() <= NAME_CHARS_MAX {
+        return name.to_owned();
+    }
+    // Copies of one entry differ at the end.
+    let (begin, end): (String, Vec<char>) = (name.chars().take(8).collect(), name.chars().collect());
+    let end: String = end[end.len() - (NAME_CHARS_MAX - 9)..].iter().collect();
+    format!("{begin}…{end}")
 }
 
 /// The row of a policy.

@@ -7,7 +7,7 @@ use crate::Report;
 #[test]
 fn names_lead_back_to_their_figures() {
     let all = Metric::all();
-    assert_eq!(all.len(), 24);
+    assert_eq!(all.len(), 30);
     for metric in &all {
         assert_eq!(Metric::of_name(&metric.to_string()), Some(*metric));
     }
@@ -38,14 +38,16 @@ fn figures_are_taken_from_their_places() {
         imbalance: 1.25,
         largest_in_flight: vec![3, 9, 4],
         errors: 25,
+        refused: 10,
+        queues: times(601),
         retries: 50,
         ..Report::default()
     };
     let figure = |name| Metric::of_name(name).expect("known").of(&report);
     let figures = ["p99_wait", "p50_ttft", "p95_response", "mean_slowdown", "mean_wait"].map(figure);
     assert_eq!(figures, [99.0, 250.0, 495.0, 50.5, 50.5]);
-    let others = ["imbalance", "largest_in_flight", "errors", "retries"].map(figure);
-    assert_eq!(others, [1.25, 9.0, 0.2, 0.4]);
+    let others = ["imbalance", "largest_in_flight", "errors", "refused", "retries", "p99_queue"].map(figure);
+    assert_eq!(others, [1.25, 9.0, 0.2, 0.08, 0.4, 699.0]);
 }
 
 #[test]
@@ -62,6 +64,6 @@ fn a_report_without_answers_has_no_figures_of_answers() {
 #[test]
 fn times_are_times_and_shares_are_not() {
     let times: Vec<_> = Metric::all().into_iter().filter(|metric| metric.is_time()).collect();
-    assert_eq!(times.len(), 15);
+    assert_eq!(times.len(), 20);
     assert!(!Metric::Of(Measure::Slowdown, Statistic::Mean).is_time() && !Metric::Errors.is_time());
 }

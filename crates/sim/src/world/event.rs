@@ -18,6 +18,8 @@ pub(super) enum Event {
     TimeIsUp(Key),
     /// A wait of a walk is over.
     Waited(Key),
+    /// A request that waits for a place looks whether time has brought one, in the wait of this number.
+    Looks(Key, u64),
     /// A machine's trouble or speed changes.
     Turn(usize),
     SpanEnds,

@@ -16,6 +16,8 @@ pub(super) struct Tally<'a> {
     /// Requests before this one are not counted.
     first: usize,
     waits: Vec<Duration>,
+    queues: Vec<Duration>,
+    client_waits: Vec<Vec<Duration>>,
     first_tokens: Vec<Duration>,
     responses: Vec<Duration>,
     slowdowns: Vec<f64>,
@@ -24,6 +26,7 @@ pub(super) struct Tally<'a> {
     attempts: Vec<u64>,
     largest_in_flight: Vec<u32>,
     errors: u64,
+    refused: u64,
     retries: u64,
     over_time: Option<OverTime>,
 }
@@ -52,11 +55,15 @@ pub(super) struct Answered {
     pub(super) started: Moment,
     pub(super) first_token: Moment,
     pub(super) ended: Moment,
+    /// Time in the gateway's queue.
+    pub(super) queued: Duration,
+    /// Whose request it is.
+    pub(super) client: usize,
 }
 
 impl<'a> Tally<'a> {
     pub(super) fn new(run: &Run<'a>, jobs: &[Job]) -> Self {
-        let Run { engines, uncounted, span, .. } = *run;
+        let Run { engines, clients, uncounted, span, .. } = *run;
         let counted = jobs.len().saturating_sub(uncounted);
         let over_time = |span| {
             let spans = jobs.last().map_or(0, |last| 1 + span_of(last.arrival, span));
@@ -67,6 +74,8 @@ impl<'a> Tally<'a> {
             engines,
             first: uncounted,
             waits: Vec::with_capacity(counted),
+            queues: Vec::with_capacity(counted),
+            client_waits: vec![Vec::new(); clients.len()],
             first_tokens: Vec::with_capacity(counted),
             responses: Vec::with_capacity(counted),
             slowdowns: Vec::with_capacity(counted),
@@ -75,6 +84,7 @@ impl<'a> Tally<'a> {
             attempts: vec![0; engines.len()],
             largest_in_flight: vec![0; engines.len()],
             errors: 0,
+            refused: 0,
             retries: 0,
             over_time: span.map(over_time),
         }
@@ -124,7 +134,12 @@ impl<'a> Tally<'a> {
             return;
         }
         self.served[machine] += 1;
-        self.waits.push(times.started.since(arrival));
+        let wait = times.started.since(arrival);
+        self.waits.push(wait);
+        self.queues.push(times.queued);
+        if let Some(waits) = self.client_waits.get_mut(times.client) {
+            waits.push(wait);
+        }
         self.first_tokens.push(first_token);
         self.responses.push(response);
         let alone = self.engines.iter().map(|engine| engine.alone(job)).min().unwrap_or_default();
@@ -138,6 +153,12 @@ impl<'a> Tally<'a> {
             notes.errors += 1;
         }
         self.errors += u64::from(self.first <= number);
+    }
+
+    /// A request fails because there was no place for it.
+    pub(super) fn refused(&mut self, number: usize, now: Moment) {
+        self.failed(number, now);
+        self.refused += u64::from(self.first <= number);
     }
 
     /// The next span ends, with so many on each deployment; when the one after it does.
@@ -155,6 +176,8 @@ impl<'a> Tally<'a> {
     pub(super) fn report(self) -> Report {
         Report {
             waits: self.waits.into_iter().collect(),
+            queues: self.queues.into_iter().collect(),
+            client_waits: self.client_waits.into_iter().map(|waits| waits.into_iter().collect()).collect(),
             first_tokens: self.first_tokens.into_iter().collect(),
             responses: self.responses.into_iter().collect(),
             slowdowns: self.slowdowns.into_iter().collect(),
@@ -166,6 +189,7 @@ impl<'a> Tally<'a> {
             served: self.served,
             attempts: self.attempts,
             errors: self.errors,
+            refused: self.refused,
             retries: self.retries,
             timeline: self.over_time.map(OverTime::timeline),
         }

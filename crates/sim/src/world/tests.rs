@@ -5,6 +5,7 @@ use crate::{Engine, Episode, Instances, Job, Policy, Report, Rules, Trouble};
 
 mod everybody;
 mod over_time;
+mod queue;
 mod several;
 mod troubles;
 
@@ -37,7 +38,7 @@ fn preferred(engine: Engine) -> Engine {
 fn run(engines: &[Engine], rules: &Rules, jobs: &[Job]) -> Report {
     let policy = Policy::LeastBusy;
     let instances = &Instances::default();
-    Run { engines, rules, instances, policy, seed: 1, uncounted: 0, span: None }.report(jobs)
+    Run { engines, rules, instances, clients: &[], policy, seed: 1, uncounted: 0, span: None }.report(jobs)
 }
 
 /// All of them, in seconds, to the microsecond: ends are rounded up to nanoseconds.
@@ -105,7 +106,8 @@ fn spans_without_length_are_refused() {
     let rules = Rules::default();
     let span = Some(Duration::ZERO);
     let (policy, instances) = (Policy::LeastBusy, &Instances::default());
-    let run = Run { engines: &[], rules: &rules, instances, policy, seed: 1, uncounted: 0, span };
+    let run =
+        Run { engines: &[], rules: &rules, instances, clients: &[], policy, seed: 1, uncounted: 0, span };
     let _ = run.report(&[]);
 }
 

@@ -61,6 +61,7 @@ fn curves(told: &Told<'_>, measure: Measure) -> Option<Figure> {
     let (title, axis, told_as) = match measure {
         Measure::FirstToken => ("Time to first token", "time to first token", "got their first token"),
         Measure::Wait => ("Wait for a slot", "wait", "had a slot"),
+        Measure::Queue => ("Wait in the gateway's queue", "wait in the queue", "had left the queue"),
         Measure::Response => ("Response time", "response time", "had their whole answer"),
         Measure::Slowdown => ("Slowdown", "times as long as alone on the fastest deployment", ""),
     };

@@ -45,16 +45,18 @@ pub(super) fn table(told: &Told<'_>) -> Markup {
     let groups = [
         ("Time to first token", of(Measure::FirstToken)),
         ("Wait for a slot", of(Measure::Wait)),
+        ("Part of it in the gateway's queue", of(Measure::Queue)),
         ("Response time", of(Measure::Response)),
         ("Slowdown, times as long as alone", of(Measure::Slowdown)),
         ("Deployments", vec![Metric::Imbalance, Metric::LargestInFlight]),
-        ("Failures, of all requests", vec![Metric::Errors, Metric::Retries]),
+        ("Failures, of all requests", vec![Metric::Errors, Metric::Refused, Metric::Retries]),
     ];
     let heading = |metric: Metric| match metric {
         Metric::Of(_, statistic) => statistic.to_string(),
         Metric::Imbalance => "imbalance, 1 is even".to_owned(),
         Metric::LargestInFlight => "most in flight on one".to_owned(),
         Metric::Errors => "errors".to_owned(),
+        Metric::Refused => "refused for want of a place".to_owned(),
         Metric::Retries => "retries".to_owned(),
     };
     html! {

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use leastbusy_balance::{ErrorClass, TieBreak, WhenAllCooling};
-use leastbusy_sim::{Arrivals, Engine, Episode, Instances, Policy, Rules, Sizes, Spread, Trouble, Workload};
+use leastbusy_sim::{
+    Arrivals, Client, Engine, Episode, Instances, Policy, Rules, Sizes, Spread, Trouble, Workload,
+};
 use serde_json::{Map, Value, json};
 
 use crate::sim::{Demand, Study};
@@ -39,7 +41,11 @@ pub(super) fn scenario(study: &Study) -> Value {
     }
     set("deployments", scenario.engines.iter().map(deployment).collect());
     if scenario.instances != Instances::default() {
-        set("instances", instances(&scenario.instances));
+        set("instances", instances(&scenario.instances, scenario.rules.group.cap_of_all));
+    }
+    if !scenario.clients.is_empty() {
+        set("clients", scenario.clients.iter().map(client).collect());
+        set("turns", scenario.rules.queue.turns.into());
     }
     set("router", router(&scenario.rules));
     file.into()
@@ -78,6 +84,7 @@ fn deployment(engine: &Engine) -> Value {
         "prefill_tokens_per_second": engine.prefill_tokens_per_second,
         "kv_cache_tokens": engine.memory_tokens,
         "max_requests": engine.requests_max,
+        "max_parallel_requests": engine.limit,
         "weight": engine.weight.get(),
         "order": engine.order,
         "warm_up": warm_up,
@@ -99,7 +106,11 @@ fn episode(episode: &Episode) -> Value {
     json!({"from": seconds(episode.from), "until": seconds(episode.until), key: value})
 }
 
-fn instances(instances: &Instances) -> Value {
+fn client(client: &Client) -> Value {
+    json!({"name": client.name, "share": client.share, "priority": client.priority})
+}
+
+fn instances(instances: &Instances, cap_of_all: Option<f64>) -> Value {
     let (half_on, runs) = match instances.spread {
         Spread::Evenly => (None, None),
         Spread::HalfOn(few) => (Some(few), None),
@@ -111,6 +122,7 @@ fn instances(instances: &Instances) -> Value {
     without_nulls(json!({
         "count": instances.count,
         "shared_every": seconds(instances.shared_every.unwrap_or_default()),
+        "cap_of_all": cap_of_all,
         "half_on": half_on,
         "runs": runs,
         "silences": (!silences.is_empty()).then_some(silences),
@@ -118,7 +130,7 @@ fn instances(instances: &Instances) -> Value {
 }
 
 fn router(rules: &Rules) -> Value {
-    let Rules { health, group, retries, walk, .. } = rules;
+    let Rules { health, group, queue, retries, walk, .. } = rules;
     let by_class: Map<_, _> = ErrorClass::ALL
         .into_iter()
         .filter_map(|(class, name)| {
@@ -154,6 +166,8 @@ fn router(rules: &Rules) -> Value {
         "ramp_time": seconds(health.ramp_time),
         "when_all_cooling": when_all_cooling,
         "all_cooling_wait": wait,
+        "max_queued_requests": queue.most,
+        "queue_timeout": seconds(queue.timeout),
     }))
 }
 

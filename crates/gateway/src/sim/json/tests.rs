@@ -13,7 +13,7 @@ prompt_tokens: {bimodal: {small: 10, large: 900, share: 0.1}}
 output_tokens: {lognormal: {mean: 100, sigma: 1}}
 deployments:
   - {name: a, slots: 9, tokens_per_second: 50, full_speed_slots: 8, first_token_time: 10ms, prefill_tokens_per_second: 900,
-     kv_cache_tokens: 5000, max_requests: 40, weight: 3, order: 1}
+     kv_cache_tokens: 5000, max_requests: 40, max_parallel_requests: 30, weight: 3, order: 1}
   - name: b
     slots: 8
     tokens_per_second: 40
@@ -30,7 +30,10 @@ deployments:
 router:
   {stream_timeout: 5, total_timeout: 60, num_retries: 1, tie_break: first, retry_after: 100ms, allowed_fails: 3,
    allowed_fails_policy: {TimeoutErrorAllowedFails: 1}, failure_window: 30, cooldown_time: 4, max_cooldown_time: 100,
-   max_retry_after: 50, ramp_time: 10, when_all_cooling: wait, all_cooling_wait: 2, retry_budget_percent: 25}
+   max_retry_after: 50, ramp_time: 10, when_all_cooling: wait, all_cooling_wait: 2, retry_budget_percent: 25, max_queued_requests: 50,
+   queue_timeout: 9}
+clients: [{name: c, share: 3, priority: -1}, {name: d}]
+turns: false
 ";
 
 fn study(text: &str) -> Study {
@@ -72,7 +75,7 @@ fn the_scenario_it_tells_is_the_scenario_it_was_told() {
         "4",
         "{count: 16, shared_every: 0}",
         "{count: 3, shared_every: 100ms, half_on: 1, silences: [{from: 1m, until: 2m}, {from: 180, until: 181}]}",
-        "{count: 3, runs: 0.9}",
+        "{count: 3, runs: 0.9, cap_of_all: 1.25}",
     ] {
         let told = study(&format!("{SCENARIO}instances: {instances}\n"));
         assert_eq!(study(&echo::scenario(&told).to_string()), told);
@@ -94,6 +97,8 @@ fn every_metric_of_every_policy_is_there_with_its_margin() {
             assert_eq!(told["runs"].as_array().map(Vec::len), Some(3), "{metric}");
         }
         assert_eq!(policy["deployments"][1]["name"], "b");
+        assert_eq!(policy["clients"][0]["name"], "c");
+        assert!(policy["clients"][1]["p99_wait"].is_number(), "{}", policy["clients"]);
         let shares =
             [0, 1].map(|at| policy["deployments"][at]["share_of_answers"].as_f64().expect("a number"));
         assert!((shares[0] + shares[1] - 1.0).abs() < 1e-9, "{shares:?}");

@@ -9,6 +9,7 @@ use owo_colors::OwoColorize;
 
 use super::{About, Answer, metric};
 use crate::duration;
+use crate::router::rules::CAP_OF_ALL;
 use crate::sim::html::chart::{Axis, Line, LineChart, Names, Point, Style, lines};
 use crate::sim::scenario::instances::{INSTANCES, INTERVAL_MIN, too_often};
 use crate::sim::{Study, number};
@@ -41,7 +42,9 @@ impl Instances {
                 return Err(format!("{what}: {way_out}"));
             }
         }
-        let found = Several::tried(&study.scenario, &self.count, &self.every, self.figure, asked);
+        let mut scenario = study.scenario.clone();
+        scenario.rules.group.cap_of_all.get_or_insert(CAP_OF_ALL);
+        let found = Several::tried(&scenario, &self.count, &self.every, self.figure, asked);
         let mut text = format!("{}, by {}\n", study.title.bold(), asked.policy.name());
         let heading: String = self.count.iter().map(|count| format!("{:>19}", instances(*count))).collect();
         let heading = format!("{:20}{heading}", format!("{}, shared", self.figure));

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::{Reader, Setting, Settings};
+use crate::config::{Queue, Reader, Setting, Settings};
 
 /// The numbers that a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -51,11 +51,15 @@ pub(crate) const LOAD: Bounds = Bounds::above(0.0, 100.0);
 pub(crate) const UNCOUNTED: Bounds = Bounds::from(0.0, 0.9);
 /// Slots of a deployment.
 pub(crate) const SLOTS: std::ops::RangeInclusive<usize> = 1..=100_000;
+/// Requests that wait at the gateway.
+pub(crate) const QUEUED: std::ops::RangeInclusive<usize> = 0..=Queue::MOST as usize;
 /// Requests of a run: each takes about 100 bytes of memory until its run is told.
 pub(crate) const REQUESTS: std::ops::RangeInclusive<usize> = 1..=10_000_000;
 pub(crate) const SEEDS: std::ops::RangeInclusive<usize> = 1..=1000;
 /// The first seed; the others follow it and must not run out of numbers.
 pub(crate) const SEED: std::ops::RangeInclusive<usize> = 0..=1_000_000_000;
+/// The longest `queue_timeout`.
+const QUEUE_TIMEOUT_MAX: Duration = Duration::from_secs(3600);
 /// The longest time that a scenario may name: a year.
 pub(crate) const TIME_MAX: Duration = Duration::from_secs(365 * 24 * 3600);
 
@@ -87,6 +91,17 @@ pub(super) fn time(
         format!("{} s is out of range: {range}", time.as_secs_f64()),
         "choose a time in it",
     );
+    None
+}
+
+/// The longest that a request may wait in the queue.
+pub(super) fn queue_timeout(reader: &mut Reader<'_>, setting: Option<&Setting<'_>>) -> Option<Duration> {
+    let time = reader.seconds(setting)?;
+    if !time.is_zero() && time <= QUEUE_TIMEOUT_MAX {
+        return Some(time);
+    }
+    let what = format!("{} s is out of range: more than 0, at most 1h", time.as_secs_f64());
+    reader.mistake(&setting?.path.clone(), what, "choose a time in it");
     None
 }
 

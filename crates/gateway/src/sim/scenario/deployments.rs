@@ -1,5 +1,6 @@
 //! The entries of `deployments`.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use leastbusy_balance::Weight;
@@ -93,6 +94,7 @@ fn one(
     let first_token_time = bounds::time(reader, settings.get("first_token_time"), Duration::ZERO);
     let prefill = bounds::number(reader, settings.get("prefill_tokens_per_second"), SPEED);
     let memory = bounds::number(reader, settings.get("kv_cache_tokens"), MEMORY);
+    let limit = limit(reader, settings.get("max_parallel_requests"), slots);
     let weight = bounds::number(reader, settings.get("weight"), WEIGHT);
     let order = reader.whole(settings.get("order"));
     let warm_up = settings.get("warm_up").and_then(|setting| warm_up(reader, setting));
@@ -124,6 +126,7 @@ fn one(
         prefill_tokens_per_second: prefill,
         memory_tokens: memory,
         requests_max: max_requests.flatten(),
+        limit,
         weight: weight.and_then(Weight::new).unwrap_or(engine.weight),
         order: order.unwrap_or(0),
         episodes,
@@ -132,7 +135,20 @@ fn one(
     })
 }
 
-fn name(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Option<String> {
+/// The limit of the requests that it is sent: a number, or as many as it has slots.
+fn limit(reader: &mut Reader<'_>, setting: Option<&Setting<'_>>, slots: Option<u32>) -> Option<NonZeroU32> {
+    match &setting?.node.value {
+        Value::Text(text) if text == "slots" => slots.and_then(NonZeroU32::new),
+        Value::Text(_) => {
+            let way_out = "write `slots` for as many as it has";
+            reader.wrong_type(setting?, "a number or `slots`", Some(way_out.into()));
+            None
+        }
+        _ => up_to(reader, setting).and_then(NonZeroU32::new),
+    }
+}
+
+pub(super) fn name(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Option<String> {
     let name = reader.text(Some(setting))?;
     let is_printable = !name.trim().is_empty() && !name.chars().any(char::is_control);
     if is_printable && name.chars().count() <= NAME_CHARS_MAX {

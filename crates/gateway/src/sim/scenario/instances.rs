@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leastbusy_sim::{Instances, Spread};
 
-use super::bounds::{self, SHARE};
+use super::bounds::{self, Bounds, SHARE};
 use super::keys;
 use crate::config::{Reader, Setting, Settings, Value};
 
@@ -14,6 +14,9 @@ pub(crate) const INSTANCES: std::ops::RangeInclusive<usize> = 1..=1000;
 const FEW: std::ops::RangeInclusive<usize> = 1..=999;
 /// The shortest interval: below it a run would be about exchanges alone.
 pub(crate) const INTERVAL_MIN: Duration = Duration::from_millis(1);
+
+/// Times the limit of a deployment.
+const CAP: Bounds = Bounds::above(0.0, 1000.0);
 
 /// Instances hear each other so often a second at most, all others each: beyond, a run is about exchanges alone.
 const HEARD_MAX: f64 = 1e6;
@@ -70,6 +73,13 @@ fn all_said(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Option<Instances>
 /// So many that share their counts as often as the gateway does where nothing is set.
 fn usual(count: u32) -> Instances {
     Instances::sharing(count, (1 < count).then(|| Instances::usual_interval(count)))
+}
+
+/// How many times its limit all instances together may have on a deployment, where that is said.
+pub(super) fn cap_of_all(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Option<f64> {
+    let Value::Map(_) = &setting.node.value else { return None };
+    let settings = reader.section(setting.node, &setting.path, &keys::INSTANCES);
+    bounds::number(reader, settings.get("cap_of_all"), CAP)
 }
 
 fn count(reader: &mut Reader<'_>, setting: Option<&Setting<'_>>) -> Option<u32> {

@@ -28,6 +28,8 @@ pub(super) static TOP: Section = section(
         "trace",
         "deployments",
         "instances",
+        "clients",
+        "turns",
         "router",
     ],
 );
@@ -53,6 +55,7 @@ pub(super) static DEPLOYMENT: Section = section(
         "prefill_tokens_per_second",
         "kv_cache_tokens",
         "max_requests",
+        "max_parallel_requests",
         "weight",
         "order",
         "warm_up",
@@ -67,8 +70,9 @@ pub(super) static HANGS: Section = section("hangs", &["share"]);
 pub(super) static RATE_LIMITS: Section = section("rate_limits", &["retry_after"]);
 pub(super) static SLOW: Section = section("slow", &["speed"]);
 pub(super) static INSTANCES: Section =
-    section("instances", &["count", "shared_every", "half_on", "runs", "silences"]);
+    section("instances", &["count", "shared_every", "cap_of_all", "half_on", "runs", "silences"]);
 pub(super) static SILENCE: Section = section("silences[]", &["from", "until"]);
+pub(super) static CLIENT: Section = section("clients[]", &["name", "share", "priority"]);
 pub(super) static ROUTER: Section = Section {
     name: "router",
     served: &[
@@ -92,6 +96,8 @@ pub(super) static ROUTER: Section = Section {
         "ramp_time",
         "when_all_cooling",
         "all_cooling_wait",
+        "max_queued_requests",
+        "queue_timeout",
     ],
     not_yet: &[
         "routing_strategy",
@@ -112,7 +118,7 @@ pub(super) static ROUTER: Section = Section {
 };
 
 /// All sections; the deployments' first, because most slips happen there.
-pub(super) static SECTIONS: [&Section; 20] = [
+pub(super) static SECTIONS: [&Section; 21] = [
     &DEPLOYMENT,
     &TROUBLE,
     &TOP,
@@ -133,4 +139,5 @@ pub(super) static SECTIONS: [&Section; 20] = [
     &TRACE,
     &INSTANCES,
     &SILENCE,
+    &CLIENT,
 ];

@@ -1,7 +1,7 @@
 use std::fs;
 use std::time::Duration;
 
-use leastbusy_sim::{Instances, Spread, Trouble};
+use leastbusy_sim::{Client, Instances, Queue, Spread, Trouble};
 
 use super::*;
 
@@ -111,6 +111,51 @@ fn instances_are_a_number_or_what_is_said_of_them() {
         }
     );
     assert_eq!(instances("{count: 4, runs: 0.9}").spread, Spread::Runs(0.9));
+}
+
+#[test]
+fn limits_and_the_queue_are_what_is_said_of_them() {
+    let limited =
+        |limit: &str| SMALL.replace("slots: 2,", &format!("slots: 2, max_parallel_requests: {limit},"));
+    let limit = |said: &str| read(&limited(said)).scenario.engines[0].limit.map(std::num::NonZeroU32::get);
+    assert_eq!((limit("7"), limit("slots"), limit("null")), (Some(7), Some(2), None));
+    assert_eq!(
+        mistakes(&limited("places")),
+        ["3:60 expected a number or `slots`, found the text `places` / write `slots` for as many as it has"]
+    );
+
+    let queue =
+        read(&format!("{SMALL}router: {{max_queued_requests: 9, queue_timeout: 2m}}\nturns: false\n"));
+    let expected = Queue { most: Some(9), timeout: Duration::from_secs(120), turns: false };
+    assert_eq!(queue.scenario.rules.queue, expected);
+    assert_eq!(
+        mistakes(&format!("{SMALL}router: {{max_queued_requests: 1000001, queue_timeout: 0}}\n")),
+        [
+            "4:31 1000001 is not between 0 and 1000000 / choose a number in that range",
+            "4:55 0 s is out of range: more than 0, at most 1h / choose a time in it"
+        ]
+    );
+}
+
+#[test]
+fn clients_are_named_with_their_shares_and_priorities() {
+    let text = format!("{SMALL}clients: [{{name: noisy, share: 10, priority: 5}}, {{name: quiet}}]\n");
+    let noisy = Client { priority: 5, ..Client::new("noisy", 10.0) };
+    assert_eq!(read(&text).scenario.clients, [noisy, Client::new("quiet", 1.0)]);
+    assert_eq!(
+        mistakes(&format!("{SMALL}clients: [{{share: 0}}]\n")),
+        [
+            "4:12 a client needs `name` / add `name: NAME`",
+            "4:19 0 is out of range: more than 0, at most 1000000 / choose a number in that range",
+        ]
+    );
+}
+
+#[test]
+fn several_instances_have_a_cap() {
+    let cap = |said: &str| read(&format!("{SMALL}instances: {said}\n")).scenario.rules.group.cap_of_all;
+    assert_eq!(cap("1"), None);
+    assert_eq!((cap("4"), cap("{count: 4, cap_of_all: 2}")), (Some(1.5), Some(2.0)));
 }
 
 #[test]

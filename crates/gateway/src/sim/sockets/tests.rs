@@ -72,12 +72,17 @@ fn the_gateway_is_told_what_the_scenario_says() {
     scenario.rules.group = TieBreak::First.into();
     scenario.engines[1].weight = Weight::new(7.0).unwrap();
     scenario.engines[1].order = 3;
+    scenario.engines[1].limit = std::num::NonZeroU32::new(5);
+    scenario.rules.queue.most = Some(9);
+    scenario.rules.queue.timeout = Duration::from_secs(7);
     let config = fleet::config(&scenario);
     assert_eq!(config.check(), []);
     assert_eq!(config.router.tie_break, TieBreak::First);
     let [large, small] = config.deployments.as_slice() else { panic!("{config:?}") };
     assert_eq!((large.weight, large.order), (400.0, 0));
     assert_eq!((small.weight, small.order), (7.0, 3));
+    assert_eq!((large.max_parallel_requests, small.max_parallel_requests), (None, Some(5)));
+    assert_eq!((config.router.queue.max, config.router.queue.timeout), (Some(9), Duration::from_secs(7)));
     let engine = small.simulated.as_ref().unwrap();
     assert_eq!((engine.slots, engine.tokens_per_second), (2, 100.0));
     assert_eq!(engine.first_token_time, Duration::from_millis(100));
@@ -97,9 +102,10 @@ fn what_simulated_engines_cannot_do_is_refused_all_at_once() {
         vec![Episode { from: Duration::ZERO, until: Duration::from_secs(1), trouble: Trouble::Down }];
     scenario.rules.first_token_timeout = Some(Duration::from_secs(9));
     scenario.instances = Instances::sharing(2, None);
+    scenario.clients = vec![leastbusy_sim::Client::new("a", 1.0)];
     let refused = refusal(&scenario);
     let lines: Vec<&str> = refused.lines().collect();
-    assert_eq!(lines.len(), 8, "{refused}");
+    assert_eq!(lines.len(), 9, "{refused}");
     for (line, (begins, ends)) in lines.into_iter().zip([
         ("this scenario cannot run on sockets", "because it has"),
         ("  full_speed_slots: ", "(large, small)"),
@@ -109,6 +115,7 @@ fn what_simulated_engines_cannot_do_is_refused_all_at_once() {
         ("  troubles: ", "(small)"),
         ("  a timeout in router: ", "not cut"),
         ("  instances: ", "on sockets"),
+        ("  clients: ", "one client's"),
     ]) {
         assert!(line.starts_with(begins) && line.ends_with(ends), "{line}");
     }

@@ -5,12 +5,11 @@ use std::io::{self, Write};
 use leastbusy_sim::Comparison;
 use owo_colors::OwoColorize;
 
-use super::Columns;
+use super::{Columns, brief};
 use crate::sim::Study;
 
 /// More lines than these hide the figures above.
 const LINES_MAX: usize = 16;
-const NAME_CHARS_MAX: usize = 15;
 
 /// Writes the most requests at once and the share of the answers, by deployment and policy.
 pub(super) fn write(
@@ -42,14 +41,4 @@ pub(super) fn write(
         writeln!(out, "and {} more, which --all and --json show", engines.len() - most)?;
     }
     writeln!(out)
-}
-
-fn brief(name: &str) -> String {
-    if name.chars().count() <= NAME_CHARS_MAX {
-        return name.to_owned();
-    }
-    // Copies of one entry differ at the end.
-    let (begin, end): (String, Vec<char>) = (name.chars().take(8).collect(), name.chars().collect());
-    let end: String = end[end.len() - (NAME_CHARS_MAX - 9)..].iter().collect();
-    format!("{begin}…{end}")
 }

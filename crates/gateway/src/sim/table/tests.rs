@@ -1,6 +1,6 @@
 use std::num::NonZeroUsize;
 
-use leastbusy_sim::{Engine, Scenario, Sizes};
+use leastbusy_sim::{Client, Engine, Scenario, Sizes};
 
 use super::*;
 
@@ -60,6 +60,19 @@ small               2     19  20 %     11  20 %     14  24 %      5  14 %      5
 
 At p99 a request waits 7.54 s with least-busy and 26.6 s with random.
 ";
+
+#[test]
+fn clients_have_their_waits_where_any_are_named() {
+    let mut study = study(&[Policy::Random, Policy::LeastBusy], 0.8);
+    study.scenario.clients = vec![Client::new("noisy", 9.0), Client::new("quiet", 1.0)];
+    let table = plain(&study, Columns::Chosen);
+    let of =
+        |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{table}"));
+    assert!(table.contains("Wait of each client's requests in seconds, mean and p99\n"), "{table}");
+    for name in ["noisy ", "quiet "] {
+        assert_eq!(of(name).split_whitespace().count(), 1 + 2 * 2 * 2, "{table}");
+    }
+}
 
 #[test]
 fn every_figure_has_a_line_where_all_are_wanted() {

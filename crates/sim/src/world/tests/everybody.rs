@@ -1,5 +1,6 @@
 //! Random fleets in random trouble: whatever happens, every request ends once and every count at 0.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use leastbusy_balance::{GroupRules, HealthRules, Limits, RetryBudget, WhenAllCooling};
@@ -7,7 +8,9 @@ use leastbusy_balance::{GroupRules, HealthRules, Limits, RetryBudget, WhenAllCoo
 use super::at;
 use crate::clock::Moment;
 use crate::world::World;
-use crate::{Dice, Engine, Episode, Instances, Job, Policy, Report, Rules, Run, Spread, Trouble, WarmUp};
+use crate::{
+    Client, Dice, Engine, Episode, Instances, Job, Policy, Queue, Report, Rules, Run, Spread, Trouble, WarmUp,
+};
 
 const SEEDS: u64 = 400;
 const JOBS: usize = 80;
@@ -54,6 +57,7 @@ impl Chance {
             prefill_tokens_per_second: self.one_in(3).then_some(5.0),
             memory_tokens: self.one_in(3).then_some(4.0),
             requests_max: self.one_in(3).then(|| 1 + self.below(4)),
+            limit: NonZeroU32::new(self.below(4)),
             order: i64::from(self.below(4) / 3),
             episodes: (0..self.below(4)).map(|_| self.episode()).collect(),
             warm_up: self.one_in(2).then(|| WarmUp { speed: 0.3, time: at(5.0) }),
@@ -73,6 +77,11 @@ impl Chance {
             group: GroupRules {
                 retry_budget: if self.one_in(4) { no_budget } else { RetryBudget::default() },
                 ..GroupRules::default()
+            },
+            queue: Queue {
+                most: [None, Some(0), Some(3), Some(JOBS as u32)][self.below(4) as usize],
+                timeout: if self.one_in(2) { at(60.0) } else { self.time(3.0) },
+                turns: !self.one_in(4),
             },
             retries: self.below(4),
             walk: Limits { when_all_cooling, ..Limits::default() },
@@ -95,6 +104,15 @@ impl Chance {
         Instances { silences, spread, ..Instances::sharing(count, shared_every) }
     }
 
+    fn clients(&mut self) -> Vec<Client> {
+        let count = self.below(4);
+        let client = |_| {
+            let share = 0.1 + self.0.uniform();
+            Client { priority: self.below(2).into(), ..Client::new("client", share) }
+        };
+        (0..count).map(client).collect()
+    }
+
     fn jobs(&mut self) -> Vec<Job> {
         let mut arrival = Duration::ZERO;
         let job = |_| {
@@ -114,13 +132,16 @@ fn sum(counts: impl IntoIterator<Item = u64>) -> u64 {
     counts.into_iter().sum()
 }
 
-fn assert_adds_up(report: &Report, engines: usize, told: &str) {
-    let jobs = JOBS as u64;
+fn assert_adds_up(report: &Report, run: &Run<'_>, told: &str) {
+    let (jobs, engines) = (JOBS as u64, run.engines.len());
     let answered = report.responses.count();
     assert_eq!(report.requests(), jobs, "each ends once; {told}");
     assert_eq!(sum(report.served.iter().copied()), answered as u64, "{told}");
     assert_eq!((report.waits.count(), report.first_tokens.count()), (answered, answered), "{told}");
-    assert_eq!(report.slowdowns.count(), answered, "{told}");
+    assert_eq!((report.slowdowns.count(), report.queues.count()), (answered, answered), "{told}");
+    assert!(report.refused <= report.errors, "{told}");
+    let waits_of_clients: usize = report.client_waits.iter().map(crate::Times::count).sum();
+    assert_eq!(waits_of_clients, if run.clients.is_empty() { 0 } else { answered }, "{told}");
     assert!(report.served.iter().zip(&report.attempts).all(|(served, made)| served <= made), "{told}");
     // Requests that nobody could be asked for make no attempt at all.
     let first_attempts = sum(report.attempts.iter().copied()) - report.retries;
@@ -128,9 +149,18 @@ fn assert_adds_up(report: &Report, engines: usize, told: &str) {
     // Nobody is answered before the first token, or has one before a slot.
     for rank in 0..answered {
         let share = (rank as f64 + 0.5) / answered as f64;
-        let [wait, first_token, response] =
-            [&report.waits, &report.first_tokens, &report.responses].map(|times| times.quantile(share));
-        assert!(wait <= first_token && first_token <= response, "{told}");
+        let Report { queues, waits, first_tokens, responses, .. } = report;
+        let [queue, wait, first_token, response] =
+            [queues, waits, first_tokens, responses].map(|times| times.quantile(share));
+        assert!(queue <= wait && wait <= first_token && first_token <= response, "{told}");
+        assert!(queue <= run.rules.queue.timeout, "{told}");
+    }
+
+    let goes_by_limits =
+        !matches!(run.policy, Policy::StaleFirst { .. } | Policy::OwnAndTold | Policy::CentralQueue);
+    for (engine, most) in run.engines.iter().zip(&report.largest_in_flight).filter(|_| goes_by_limits) {
+        let limit = engine.limit.map_or(u32::MAX, |limit| limit.get() * run.instances.count);
+        assert!(*most <= limit, "{most} at once; {told}");
     }
 
     let timeline = report.timeline.as_ref().expect("one was asked for");
@@ -171,24 +201,28 @@ fn assert_nothing_is_left(run: &Run<'_>, jobs: &[Job], told: &str) {
 
 #[test]
 fn every_request_is_answered_or_an_error_once_whatever_happens() {
-    let (mut errors, mut retries, mut answered) = (0, 0, 0);
+    let (mut errors, mut refused, mut retries, mut answered, mut waited) = (0, 0, 0, 0, 0);
     for seed in 0..SEEDS {
         let mut chance = Chance(Dice::new(seed));
         let engines: &Vec<_> = &(0..=chance.below(4)).map(|_| chance.engine()).collect();
         let (rules, jobs, instances) = (chance.rules(), chance.jobs(), chance.instances());
+        let clients = &chance.clients();
         let policy = Policy::ALL[seed as usize % Policy::ALL.len()];
         let span = Some(at(3.0));
         let (rules, instances) = (&rules, &instances);
-        let run = Run { engines, rules, instances, policy, seed, uncounted: 0, span };
+        let run = Run { engines, rules, instances, clients, policy, seed, uncounted: 0, span };
         let told = format!("seed {seed}, {policy:?}");
         let report = run.report(&jobs);
-        assert_adds_up(&report, engines.len(), &told);
+        assert_adds_up(&report, &run, &told);
         assert_eq!(run.report(&jobs), report, "the same again; {told}");
         assert_nothing_is_left(&run, &jobs, &told);
         errors += report.errors;
+        refused += report.refused;
         retries += report.retries;
         answered += report.responses.count();
+        waited += usize::from(!report.queues.largest().is_zero());
     }
     // The scenarios are worth their name.
     assert!(1_000 < errors && 1_000 < retries && 10_000 < answered, "{errors} {retries} {answered}");
+    assert!(500 < refused && 100 < waited, "{refused} refused, a queue in {waited} runs");
 }

@@ -3,7 +3,16 @@ use crate::{Engine, Instances, Job, Policy, Report, Rules, Timeline, Trouble};
 
 fn timeline(engines: &[Engine], rules: &Rules, uncounted: usize, jobs: &[Job]) -> (Report, Timeline) {
     let (policy, instances) = (Policy::LeastBusy, &Instances::default());
-    let run = super::Run { engines, rules, instances, policy, seed: 1, uncounted, span: Some(at(10.0)) };
+    let run = super::Run {
+        engines,
+        rules,
+        instances,
+        clients: &[],
+        policy,
+        seed: 1,
+        uncounted,
+        span: Some(at(10.0)),
+    };
     let mut report = run.report(jobs);
     let timeline = report.timeline.take().expect("one was asked for");
     (report, timeline)

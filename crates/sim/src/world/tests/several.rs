@@ -7,8 +7,17 @@ use crate::{Dice, Instances, Policy, Report, Rules, Run};
 
 fn run(instances: &Instances, engines: usize, jobs: &[crate::Job]) -> Report {
     let (engines, rules) = (&vec![engine(100); engines], &Rules::default());
-    Run { engines, rules, instances, policy: Policy::LeastBusy, seed: 3, uncounted: 0, span: None }
-        .report(jobs)
+    Run {
+        engines,
+        rules,
+        instances,
+        clients: &[],
+        policy: Policy::LeastBusy,
+        seed: 3,
+        uncounted: 0,
+        span: None,
+    }
+    .report(jobs)
 }
 
 /// Sixteen requests a second apart, each as long as the run.
@@ -57,7 +66,8 @@ fn those_that_are_cut_off_go_on_by_turns() {
     let mean_wait = |instances: &Instances| {
         let engines = &vec![engine(8); 16];
         let (rules, policy) = (&Rules::default(), Policy::LeastBusy);
-        let run = Run { engines, rules, instances, policy, seed: 3, uncounted: 2_000, span: None };
+        let run =
+            Run { engines, rules, instances, clients: &[], policy, seed: 3, uncounted: 2_000, span: None };
         run.report(&jobs).waits.mean().as_secs_f64()
     };
     let mut cut_off = Instances::sharing(16, Some(Duration::from_millis(10)));

@@ -205,7 +205,8 @@ fn in_the_central_queue_nothing_fails() {
     let rules = Rules { request_timeout: Some(at(1.0)), ..Rules::default() };
     let (engines, rules, instances) = (&engines, &rules, &Instances::default());
     let policy = crate::Policy::CentralQueue;
-    let run = super::Run { engines, rules, instances, policy, seed: 1, uncounted: 0, span: None };
+    let run =
+        super::Run { engines, rules, instances, clients: &[], policy, seed: 1, uncounted: 0, span: None };
     let report = run.report(&[job(0.0, 2.0), job(0.0, 2.0), job(1.0, 2.0), job(2.0, 2.0), job(9.0, 1.0)]);
     // While one is down, the other serves alone; what was begun goes on.
     assert_eq!((report.errors, seconds(&report.waits)), (0, vec![0.0, 0.0, 0.0, 1.0, 2.0]));

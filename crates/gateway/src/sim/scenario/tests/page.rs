@@ -96,6 +96,11 @@ fn with_section(section: &Section) -> (Value, &'static str) {
             with_instances(json!({"count": 4, "silences": [{"from": 1, "until": 2}]})),
             "/instances/silences/0",
         ),
+        "clients[]" => {
+            let mut scenario = usual(json!({}));
+            scenario["clients"] = json!([{"name": "a"}, {"name": "b"}]);
+            (scenario, "/clients/0")
+        }
         // A map of maps, or of a file.
         "arrivals" | "prompt_tokens and output_tokens" | "trace" => (usual(json!({})), ""),
         other => panic!("no scenario has {other}"),
