@@ -22,7 +22,7 @@ impl Core {
         scratch.seen.clear();
         let mut best = (i64::MAX, true);
         let unavailable = self.survey(books, pick, limits, |surveyed| {
-            let class = surveyed.class_as_told();
+            let class = surveyed.class();
             let Surveyed { member, busy, elsewhere, share, .. } = surveyed;
             if class < best {
                 best = class;
@@ -38,6 +38,7 @@ impl Core {
             true => unavailable.instead(pick),
             false => {
                 let unseen = self.add_others(books.sharing(), &mut scratch, pick);
+                keep_those_with_room(&mut scratch, unseen, limits);
                 let place = two_view::choose(&scratch.seen, unseen, self.rules.tie_break, pick.dice);
                 Ok(scratch.members[place])
             }
@@ -82,4 +83,32 @@ impl Core {
         let left = if ended < 1e-6 { 1.0 } else { -(-ended).exp_m1() / ended };
         unheard + arrivals * age * left
     }
+}
+
+/// Leaves out who has reached its limit, as far as is known, while the others have room for all requests that the view
+/// does not show.
+///
+/// Beyond that all may be full by now, and those that do not look so would get the requests of every instance: 16 instances
+/// before 16 deployments of 8 at 90 % load, views a second old, waited six times as long by keeping to them
+/// (docs/queue.md).
+fn keep_those_with_room(scratch: &mut Scratch, unseen: f64, limits: &impl Fn(usize) -> Option<u32>) {
+    let Scratch { members, seen } = scratch;
+    let room = |member: usize, all: f64| match limits(member) {
+        Some(limit) => (f64::from(limit) - all).max(0.0),
+        None => f64::INFINITY,
+    };
+    let of_all: f64 = members.iter().zip(&*seen).map(|(member, one)| room(*member, one.all)).sum();
+    if of_all < 1.0 + unseen {
+        return;
+    }
+    let mut kept = 0;
+    for place in 0..members.len() {
+        if 0.0 < room(members[place], seen[place].all) {
+            members.swap(kept, place);
+            seen.swap(kept, place);
+            kept += 1;
+        }
+    }
+    members.truncate(kept);
+    seen.truncate(kept);
 }

@@ -110,6 +110,28 @@ fn what_others_told_counts_softly_and_own_requests_hard() {
 }
 
 #[test]
+fn who_seems_full_is_left_out_only_while_the_others_have_room_for_what_is_not_seen() {
+    let of_the_first = |arrivals: f64, age: Duration| {
+        let (fleet, group) = group(&[8, 8, 8]);
+        let seen = |(member, in_flight): (&Member, u32)| Seen {
+            deployment: member.deployment,
+            in_flight,
+            age,
+            arrivals,
+            answers: Answers::default(),
+        };
+        let deployments = group.members().iter().zip([8, 7, 0]).map(seen).collect();
+        fleet.see(View { at: NOW, age, others: 3, deployments, ..View::default() }, NOW);
+        let firsts =
+            (0..100).filter(|dice| group.pick(&at(*dice)).expect("below its own limit").member() == 0);
+        firsts.count()
+    };
+    assert_eq!(of_the_first(16.0, Duration::ZERO), 0, "nothing is unseen, and there is a free place");
+    let many = of_the_first(16.0, Duration::from_secs(1));
+    assert!(many > 20, "{many}: a dozen requests of others have come to one free place");
+}
+
+#[test]
 fn those_that_may_be_chosen_come_in_classes() {
     let (fleet, group) = group(&[3, 0, 2]);
     others(&fleet, &group, &[3, 0, 0]);
