@@ -87,6 +87,7 @@ type Measure = dyn Fn(f64, u64) -> Vec<f64> + Send + Sync;
 
 fn plans() -> Vec<Plan> {
     let [often, seldom, always, many] = instances::plans();
+    let [queue, several] = queue::plans();
     vec![
         bound::plan(),
         often,
@@ -98,7 +99,8 @@ fn plans() -> Vec<Plan> {
         failing::plan(),
         unequal::plan(),
         ties::plan(),
-        queue::plan(),
+        queue,
+        several,
     ]
 }
 

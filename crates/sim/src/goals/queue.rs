@@ -1,9 +1,9 @@
-//! G14: the gateway's queue against the central queue.
+//! G14 and G15: the gateway's queue against the central queue, and the cap that several instances keep.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::{Bound, Case, Plan, fleets};
+use super::{Bound, Case, Plan, fleets, instances};
 use crate::{Engine, Measure, Metric, Policy, Queue, Statistic};
 
 const REQUESTS: f64 = 200_000.0;
@@ -19,11 +19,47 @@ const METRICS: [Metric; 4] = [
 /// The central queue has no bound either.
 const UNBOUNDED: Queue = Queue { most: Some(u32::MAX), timeout: Duration::MAX, turns: true };
 
-pub(super) fn plan() -> Plan {
+/// The cap as the gateway has it.
+const CAP_OF_ALL: f64 = 1.5;
+
+pub(super) fn plans() -> [Plan; 2] {
+    [one(), several()]
+}
+
+fn limited(deployments: usize, slots: u32) -> Vec<Engine> {
+    let limited = |engine| Engine { limit: NonZeroU32::new(slots), ..engine };
+    fleets::alike(deployments, slots).into_iter().map(limited).collect()
+}
+
+fn several() -> Plan {
+    let often = [20, 100];
+    let measure = move |length: f64, seed| {
+        let mean_wait = METRICS[2];
+        let with = |engines, milliseconds| {
+            let mut scenario = fleets::loaded(engines, 0.9, length * REQUESTS);
+            scenario.rules.queue = UNBOUNDED;
+            scenario.rules.group.cap_of_all = Some(CAP_OF_ALL);
+            scenario.instances = instances::sharing(milliseconds);
+            mean_wait.of(&scenario.run(Policy::LeastBusy, seed))
+        };
+        let ratio =
+            |milliseconds| with(limited(16, 8), milliseconds) / with(fleets::alike(16, 8), milliseconds);
+        often.map(ratio).to_vec()
+    };
+    let figure = |milliseconds| {
+        let what = format!("mean wait to that of instances that push on, shared every {milliseconds} ms");
+        (what, Bound::AtMost(1.05))
+    };
+    Plan {
+        name: "G15",
+        says: "16 instances that hold back together at 1.5 times the limits lose no capacity",
+        cases: vec![Case { figures: often.map(figure).into(), measure: Box::new(measure) }],
+    }
+}
+
+fn one() -> Plan {
     let measure = |length: f64, seed| {
-        let limited = |engine| Engine { limit: NonZeroU32::new(SLOTS), ..engine };
-        let engines = fleets::alike(DEPLOYMENTS, SLOTS).into_iter().map(limited).collect();
-        let mut scenario = fleets::loaded(engines, 0.9, length * REQUESTS);
+        let mut scenario = fleets::loaded(limited(DEPLOYMENTS, SLOTS), 0.9, length * REQUESTS);
         scenario.rules.queue = UNBOUNDED;
         let jobs = scenario.jobs(seed);
         let [ours, bound] = [Policy::LeastBusy, Policy::CentralQueue]
