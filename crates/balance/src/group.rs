@@ -12,6 +12,7 @@ use crate::health::{HealthRules, Role};
 use crate::lease::Lease;
 use crate::load::{Capacity, Weight, load, load_by_speed};
 use crate::pick::{Demand, Pick, Refusal};
+use crate::queue::{hand_on, wake};
 use crate::strategy::{Strategy, Terms};
 
 mod by_strategy;
@@ -214,7 +215,7 @@ impl Group {
     ///
     /// Another [`Strategy`] chooses among the same members, by this instance's counts.
     ///
-    /// While requests wait for the group ([`Group::pick_or_queue`]), it is full for all others.
+    /// Requests that wait for a place ([`Group::pick_or_queue`]) are served before.
     ///
     /// # Errors
     ///
@@ -226,11 +227,12 @@ impl Group {
     pub fn pick(&self, pick: &Pick<'_>) -> Result<Lease, Refusal> {
         let mut books = self.core.fleet.lock();
         // Who waits for a place goes before who asks in passing.
-        if books.anybody_waits() && books.queue(self.core.index).is_needed() {
-            return Err(Refusal::AllFull);
-        }
-        let chosen = self.core.choose(&mut books, pick)?;
-        Ok(self.core.lease(&mut books, chosen, pick))
+        let wakers = hand_on(&mut books, pick.now);
+        let found = self.core.choose(&mut books, pick);
+        let lease = found.map(|chosen| self.core.lease(&mut books, chosen, pick));
+        drop(books);
+        wake(wakers);
+        lease
     }
 
     /// Whether one more retry is within the group's budget; if so, it is taken.
@@ -317,13 +319,6 @@ impl Core {
             Look::Nobody => Err(self.refusal(books, pick)),
             Look::Troubled => self.least_busy_in_trouble(books, pick, &self.limits()),
         }
-    }
-
-    /// Whether there is anybody whom a pick could go to.
-    pub(crate) fn may_choose(&self, books: &mut Books, pick: &Pick<'_>) -> Result<(), Refusal> {
-        let mut is_anybody = false;
-        let unavailable = self.survey(books, pick, &self.limits(), |_| is_anybody = true);
-        if is_anybody { Ok(()) } else { unavailable.instead(pick).map(|_| ()) }
     }
 
     /// Counts a request on the member that was chosen, and hands out its lease.

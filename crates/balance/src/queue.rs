@@ -15,9 +15,11 @@
 //! client, whoever came first. One that left out members, because it was there or must not go there, may be overtaken
 //! by those that can take the place.
 //!
-//! Who leaves drops the ticket. A lease that was handed over and not fetched goes to the next.
+//! Who leaves drops the ticket. A lease that was handed over and not fetched goes to the next. When as many wait as may, a
+//! newcomer takes the place of one that is less urgent, or of the last one of a client that has more waiting than it:
+//! a queue that one client has filled is not closed to the others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
@@ -54,14 +56,9 @@ pub(crate) struct Queue {
     line: Line,
     /// Leases that were handed over and not fetched yet.
     granted: BTreeMap<Place, Grant>,
+    /// Those that had to give way and were not told yet.
+    gave_way: BTreeSet<Place>,
     pace: Pace,
-}
-
-impl Queue {
-    /// Whether anybody waits.
-    pub(crate) fn is_needed(&self) -> bool {
-        0 < self.line.waiting()
-    }
 }
 
 /// The seconds that a queue's pace is measured over.
@@ -106,8 +103,7 @@ impl Grant {
 }
 
 impl Group {
-    /// Takes a lease as [`Group::pick`] does, or a place in the queue where everybody who could serve is full, or others
-    /// wait already.
+    /// Takes a lease as [`Group::pick`] does, or a place in the queue where everybody who could serve is full.
     ///
     /// # Errors
     ///
@@ -128,24 +124,37 @@ impl Group {
     /// let Ok(Queued::Waiting(mut ticket)) = group.pick_or_queue(&Pick::default(), wait()) else { panic!("full") };
     /// drop(first);
     /// let lease = ticket.fetch(Pick::default().now, Waker::noop());
-    /// assert!(lease.is_some());
+    /// assert!(matches!(lease, Some(Ok(_))));
     /// ```
     pub fn pick_or_queue(&self, pick: &Pick<'_>, wait: Wait) -> Result<Queued, Refusal> {
         let Wait { priority, client, most, waker } = wait;
         let mut books = self.core.fleet.lock();
-        let waiting = books.queue(self.core.index).line.waiting();
-        // Who comes now does not go before those that wait.
-        let found = match waiting {
-            0 => self.core.choose(&mut books, pick).map(Some),
-            _ => self.core.may_choose(&mut books, pick).map(|()| None),
-        };
-        match found {
-            Ok(Some(chosen)) => return Ok(Queued::Served(self.core.lease(&mut books, chosen, pick))),
-            Ok(None) | Err(Refusal::AllFull | Refusal::AllSpent { .. }) => {}
-            Err(refusal) => return Err(refusal),
+        // Who comes now goes after those that wait. What they leave is nothing that they could have.
+        let mut wakers = hand_on(&mut books, pick.now);
+        let found = self.core.choose(&mut books, pick);
+        let lease = found.map(|chosen| self.core.lease(&mut books, chosen, pick));
+        match lease {
+            Err(Refusal::AllFull | Refusal::AllSpent { .. }) => {}
+            done => {
+                drop(books);
+                wake(wakers);
+                return done.map(Queued::Served);
+            }
         }
+        let waiting = books.queue(self.core.index).line.waiting();
+        let mut gave_way = None;
         if most <= waiting {
-            return Err(Refusal::QueueFull { wait: self.core.wait(&mut books, pick.now) });
+            let queue = books.queue(self.core.index);
+            // Where nobody may wait nobody gives way.
+            let place = queue.line.gives_way((priority, client)).filter(|_| 0 < most);
+            let Some(place) = place else {
+                let refusal = Refusal::QueueFull { wait: self.core.wait(&mut books, pick.now) };
+                drop(books);
+                wake(wakers);
+                return Err(refusal);
+            };
+            gave_way = queue.line.remove(place);
+            queue.gave_way.insert(place);
         }
         let queue = books.queue(self.core.index);
         if waiting == 0 {
@@ -155,14 +164,10 @@ impl Group {
         let waiter = Waiter::new(Arc::clone(&self.core), pick, waker);
         let place = queue.line.push((priority, client), waiter);
         books.has_queue(self.core.index);
-        let wakers = hand_on(&mut books, pick.now);
         drop(books);
+        wakers.extend(gave_way.map(|waiter| waiter.waker));
         wake(wakers);
-        let mut ticket = Ticket::new(Arc::clone(&self.core), place, ahead);
-        Ok(match ticket.take() {
-            Some(lease) => Queued::Served(lease),
-            None => Queued::Waiting(ticket),
-        })
+        Ok(Queued::Waiting(Ticket::new(Arc::clone(&self.core), place, ahead)))
     }
 
     /// The time in which those that wait will probably have been served: at the pace of the last 10 s, or where nothing has

@@ -1,5 +1,6 @@
 //! Who waits, and whose turn it is.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
@@ -228,6 +229,22 @@ impl Line {
         let client = self.levels.get(&place.priority)?.clients.get(&place.client)?;
         let at = client.waiters.binary_search_by_key(&place.number, |waiter| waiter.number).ok()?;
         self.take(place.priority, place.client, at)
+    }
+
+    /// Who goes when somebody of this client comes and there is no room: the last of the least urgent, if they are less
+    /// urgent, or else the last of the client that has most waiting, if that is more than the newcomer's would have.
+    pub(super) fn gives_way(&self, (priority, client): (i64, u64)) -> Option<Place> {
+        let (least_urgent, level) = self.levels.last_key_value()?;
+        let waiting = |client: &Client| client.waiters.len();
+        let (most, crowd) = level.clients.iter().max_by_key(|(_, client)| waiting(client))?;
+        let own = level.clients.get(&client).map_or(0, waiting);
+        let gives_way = match least_urgent.cmp(&priority) {
+            Ordering::Greater => true,
+            Ordering::Equal => own + 1 < waiting(crowd),
+            Ordering::Less => false,
+        };
+        let last = crowd.waiters.back().filter(|_| gives_way)?;
+        Some(Place { priority: *least_urgent, client: *most, number: last.number })
     }
 
     fn take(&mut self, priority: i64, client: u64, at: usize) -> Option<Waiter> {

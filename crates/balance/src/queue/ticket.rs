@@ -8,6 +8,7 @@ use super::line::Place;
 use super::{Grant, hand_on, wake};
 use crate::group::Core;
 use crate::lease::Lease;
+use crate::pick::Refusal;
 
 /// A request that waits for a lease. Dropping it leaves the queue.
 #[must_use = "dropping a ticket leaves the queue"]
@@ -16,8 +17,8 @@ pub struct Ticket {
     core: Arc<Core>,
     place: Place,
     ahead: u32,
-    /// Whether it has its lease.
-    served: bool,
+    /// Whether it has its lease, or had to give way.
+    over: bool,
 }
 
 /// What became of a request that may wait.
@@ -36,14 +37,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
 impl Ticket {
     pub(super) fn new(core: Arc<Core>, place: Place, ahead: u32) -> Self {
-        Self { core, place, ahead, served: false }
-    }
-
-    /// The lease, if it is there.
-    pub(super) fn take(&mut self) -> Option<Lease> {
-        let grant = self.core.fleet.lock().queue(self.core.index).granted.remove(&self.place);
-        self.served = grant.is_some();
-        grant.map(Grant::into_lease)
+        Self { core, place, ahead, over: false }
     }
 
     /// How many waited before it or were more urgent when it came.
@@ -52,18 +46,19 @@ impl Ticket {
         self.ahead
     }
 
-    /// The lease, if it is there; `waker` is woken when it is.
+    /// The lease, if it is there, or [`Refusal::QueueFull`] when the request had to give way; `waker` is woken when either is.
     ///
     /// Places that come free are handed on without this. What time alone brings, such as the end of a rest, is noticed
     /// here, for all who wait for the group: call it again after [`look_again`](Self::look_again).
-    pub fn fetch(&mut self, now: Duration, waker: &Waker) -> Option<Lease> {
-        if self.served {
+    pub fn fetch(&mut self, now: Duration, waker: &Waker) -> Option<Result<Lease, Refusal>> {
+        if self.over {
             return None;
         }
         let mut books = self.core.fleet.lock();
         let wakers = hand_on(&mut books, now);
         let queue = books.queue(self.core.index);
         let grant = queue.granted.remove(&self.place);
+        let gave_way = queue.gave_way.remove(&self.place);
         let mut before = None;
         if grant.is_none()
             && let Some(waiter) = queue.line.get_mut(self.place)
@@ -71,12 +66,13 @@ impl Ticket {
         {
             before = Some(std::mem::replace(&mut waiter.waker, waker.clone()));
         }
+        let refusal = gave_way.then(|| Refusal::QueueFull { wait: self.core.wait(&mut books, now) });
         drop(books);
         // Dropping a waker may run code of its task.
         drop(before);
         wake(wakers);
-        self.served = grant.is_some();
-        grant.map(Grant::into_lease)
+        self.over = grant.is_some() || gave_way;
+        grant.map(Grant::into_lease).map(Ok).or(refusal.map(Err))
     }
 
     /// When to call [`fetch`](Self::fetch) again: the more wait, the less often each looks, so that the looks of all are as
@@ -90,12 +86,14 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if self.served {
+        if self.over {
             return;
         }
         let mut books = self.core.fleet.lock();
         let left = books.leave_queue(self.core.index, self.place);
-        let grant = books.queue(self.core.index).granted.remove(&self.place);
+        let queue = books.queue(self.core.index);
+        queue.gave_way.remove(&self.place);
+        let grant = queue.granted.remove(&self.place);
         drop(books);
         drop(left);
         // The next one gets it.

@@ -98,10 +98,22 @@ impl Stage {
         let waker = Waker::from(Arc::clone(&bell));
         let wait = Wait { priority: i64::from(!urgent), client: 0, most: MOST, waker };
         let before = self.group.waiting();
+        let last_usual = self.waiting.iter().rposition(|waiting| !waiting.urgent && rings(waiting) == 0);
         match self.group.pick_or_queue(&pick, wait) {
             Ok(Queued::Served(lease)) => self.leases.push(lease),
-            Ok(Queued::Waiting(ticket)) => self.waiting.push(Waiting { ticket, bell, urgent, tried }),
-            Err(Refusal::QueueFull { .. }) => assert_eq!(before, MOST),
+            Ok(Queued::Waiting(ticket)) => {
+                if before == MOST {
+                    assert!(urgent, "only who is more urgent takes a place");
+                    let mut last = self.waiting.remove(last_usual.expect("one is less urgent"));
+                    let told = last.ticket.fetch(self.now, Waker::noop());
+                    assert!(matches!(told, Some(Err(Refusal::QueueFull { .. }))), "{told:?}");
+                }
+                self.waiting.push(Waiting { ticket, bell, urgent, tried });
+            }
+            Err(Refusal::QueueFull { .. }) => {
+                assert_eq!(before, MOST);
+                assert!(!urgent || last_usual.is_none(), "one is less urgent");
+            }
             Err(refusal) => panic!("{refusal}"),
         }
     }
@@ -109,7 +121,8 @@ impl Stage {
     fn fetch(&mut self) {
         for mut waiting in std::mem::take(&mut self.waiting) {
             match waiting.ticket.fetch(self.now, &Waker::from(Arc::clone(&waiting.bell))) {
-                Some(lease) => self.leases.push(lease),
+                Some(Ok(lease)) => self.leases.push(lease),
+                Some(Err(refusal)) => panic!("whoever gave way was told: {refusal}"),
                 None => self.waiting.push(waiting),
             }
         }

@@ -40,7 +40,7 @@ fn waits(group: &Group, now: Duration) -> Ticket {
 }
 
 fn fetch(ticket: &mut Ticket, now: Duration) -> Option<Lease> {
-    ticket.fetch(now, Waker::noop())
+    ticket.fetch(now, Waker::noop()).map(|lease| lease.expect("nobody has to give way"))
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn threads_that_come_and_go_leave_nothing_behind() {
                         Queued::Waiting(mut ticket) => {
                             let lease = loop {
                                 match ticket.fetch(START, &waker) {
-                                    Some(lease) => break lease,
+                                    Some(lease) => break lease.expect("the queue is long enough"),
                                     None => std::thread::park(),
                                 }
                             };
@@ -201,4 +201,26 @@ impl std::task::Wake for Unpark {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
     }
+}
+
+#[test]
+fn a_queue_that_one_client_has_filled_is_not_closed_to_the_others() {
+    let fleet = Fleet::new();
+    let group = fleet.group(limited(&fleet, &[1]), TieBreak::Random);
+    let _busy = served(&group, START);
+    let comes = |client| group.pick_or_queue(&at(START), Wait { client, most: 4, ..wait() });
+    let waiting = |client| match comes(client) {
+        Ok(Queued::Waiting(ticket)) => ticket,
+        other => panic!("{other:?}"),
+    };
+    let mut noisy: Vec<_> = (0..4).map(|_| waiting(1)).collect();
+    let full = |client| matches!(comes(client), Err(Refusal::QueueFull { .. }));
+    assert!(full(1), "its own requests do not make room for each other");
+    let _quiet = [waiting(2), waiting(2)];
+    let told: Vec<_> = noisy.iter_mut().map(|ticket| ticket.fetch(START, Waker::noop()).is_some()).collect();
+    assert_eq!(told, [false, false, true, true], "those that came last");
+    assert_eq!(group.waiting(), 4);
+    assert!(full(2), "now both have as many");
+    let _third = waiting(3);
+    assert_eq!(group.waiting(), 4);
 }

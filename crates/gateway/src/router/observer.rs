@@ -87,13 +87,15 @@ pub enum QueueEnd {
     TimedOut,
     /// The client left.
     ClientLeft,
+    /// The queue was full, and a client with fewer requests in it, or a more urgent one, came.
+    GaveWay,
     /// `max_queued_requests` were waiting already.
     Refused,
 }
 
 impl QueueEnd {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Served, Self::TimedOut, Self::ClientLeft, Self::Refused];
+    pub const ALL: [Self; 5] = [Self::Served, Self::TimedOut, Self::ClientLeft, Self::GaveWay, Self::Refused];
 
     /// What it is called in metrics.
     #[must_use]
@@ -102,6 +104,7 @@ impl QueueEnd {
             Self::Served => "served",
             Self::TimedOut => "timed_out",
             Self::ClientLeft => "client_left",
+            Self::GaveWay => "gave_way",
             Self::Refused => "refused",
         }
     }

@@ -57,9 +57,13 @@ impl Router {
             }
         };
         stay.ahead = ticket.ahead();
-        let lease = Arrival::new(table, ticket, until).await;
-        stay.ends(Some(if lease.is_some() { QueueEnd::Served } else { QueueEnd::TimedOut }));
-        lease.map(|lease| (lease, Instant::now())).ok_or(Refusal::AllFull)
+        let arrived = Arrival::new(table, ticket, until).await;
+        stay.ends(Some(match arrived {
+            Some(Ok(_)) => QueueEnd::Served,
+            Some(Err(_)) => QueueEnd::GaveWay,
+            None => QueueEnd::TimedOut,
+        }));
+        arrived.unwrap_or(Err(Refusal::AllFull)).map(|lease| (lease, Instant::now()))
     }
 }
 
@@ -99,7 +103,7 @@ impl Drop for Stay<'_> {
     }
 }
 
-/// The lease that a ticket brings, or `None` when the time is over.
+/// What becomes of a ticket; `None` when the time is over.
 struct Arrival<'a> {
     table: &'a Table,
     ticket: Ticket,
@@ -116,14 +120,14 @@ impl<'a> Arrival<'a> {
 }
 
 impl Future for Arrival<'_> {
-    type Output = Option<Lease>;
+    type Output = Option<Result<Lease, Refusal>>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         loop {
             let now = Instant::now();
             let since_start = self.table.since_start(now);
-            if let Some(lease) = self.ticket.fetch(since_start, context.waker()) {
-                return Poll::Ready(Some(lease));
+            if let Some(arrived) = self.ticket.fetch(since_start, context.waker()) {
+                return Poll::Ready(Some(arrived));
             }
             if self.until <= now {
                 return Poll::Ready(None);

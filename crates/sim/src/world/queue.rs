@@ -121,10 +121,23 @@ impl World<'_> {
     fn fetch(&mut self, request: Key) {
         let Some(walking) = self.requests.get(request) else { return };
         let Some(waiting) = &mut walking.waiting else { return };
-        if let Some(lease) = waiting.ticket.fetch(self.now.since_start(), &waiting.waker) {
-            self.leave_the_queue(request);
-            self.begin(request, lease);
+        match waiting.ticket.fetch(self.now.since_start(), &waiting.waker) {
+            None => {}
+            Some(Ok(lease)) => {
+                self.leave_the_queue(request);
+                self.begin(request, lease);
+            }
+            Some(Err(refusal)) => self.goes_on(request, refusal.into()),
         }
+    }
+
+    /// Whoever waited leaves the queue without a place.
+    fn goes_on(&mut self, request: Key, refusal: NoPick) {
+        self.leave_the_queue(request);
+        let Some(walking) = self.requests.get(request) else { return };
+        let dice = self.gateways[walking.instance].roll();
+        let step = walking.walk.refused(refusal, self.now.since_start(), dice, &self.directions);
+        self.go(request, step);
     }
 
     fn leave_the_queue(&mut self, request: Key) {
@@ -148,10 +161,6 @@ impl World<'_> {
             let look = self.now.after(waiting.ticket.look_again()).min(waiting.until);
             return self.at(look, Event::Looks(request, number));
         }
-        self.leave_the_queue(request);
-        let Some(walking) = self.requests.get(request) else { return };
-        let dice = self.gateways[walking.instance].roll();
-        let step = walking.walk.refused(NoPick::AllFull, self.now.since_start(), dice, &self.directions);
-        self.go(request, step);
+        self.goes_on(request, NoPick::AllFull);
     }
 }
