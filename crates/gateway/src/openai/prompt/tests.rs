@@ -32,8 +32,8 @@ fn a_request_may_have_no_prompt() {
 }
 
 #[test]
-fn pictures_and_files_are_no_text() {
-    let media_bytes = |pieces: Pieces| {
+fn pictures_and_files_and_escapes_are_no_text() {
+    let other_bytes = |pieces: Pieces| {
         let head = RequestHead::read_for("m", &pieces).unwrap();
         head.prompt.bytes() - head.prompt.text_bytes(&pieces)
     };
@@ -45,8 +45,10 @@ fn pictures_and_files_are_no_text() {
         ("data:image/png;base64,QUJD\",\"data:application/pdf;base64,QUJDRA==", 12),
     ] {
         let body = format!("{{\"messages\":[{{\"content\":[\"{content}\"]}}]}}");
-        assert_eq!(media_bytes(Bytes::from(body).into()), media, "{content}");
+        assert_eq!(other_bytes(Bytes::from(body).into()), media, "{content}");
     }
+    let escaped = format!("{{\"input\":\"{}\"}}", "\\u4e2d".repeat(10));
+    assert_eq!(other_bytes(Bytes::from(escaped).into()), 30, "six bytes where the letter has three");
     // A mark may lie on a seam between two pieces of a body.
     let before = format!("{{\"messages\":[\"{}", "x".repeat(40_000));
     let after = format!(",{}\"]}}", "A".repeat(50_000));
@@ -55,5 +57,5 @@ fn pictures_and_files_are_no_text() {
     collector.push(Bytes::from(format!("64{after}")));
     let pieces = collector.finish();
     assert!(pieces.piece(1).is_some(), "two pieces");
-    assert_eq!(media_bytes(pieces), 50_000);
+    assert_eq!(other_bytes(pieces), 50_000);
 }
