@@ -20,7 +20,8 @@ pub struct TagFilter {
     /// `tag_filtering_match_any`: whether one tag in common is enough, or a deployment must have all of a request's;
     /// default true.
     pub match_any: bool,
-    /// `tag_routing_prefix`: only a request's tags that begin so count, without it; default empty.
+    /// `tag_routing_prefix`: what a request's tags begin with that are about routing and nothing else; it is taken away, and
+    /// tags without it count, too; default empty.
     pub prefix: String,
 }
 

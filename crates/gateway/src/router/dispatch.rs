@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::Response;
-use leastbusy_balance::{Demand, Lease, Phase, Pick, Refusal, Strategy};
+use leastbusy_balance::{Demand, Lease, Pick, Refusal, Strategy};
 
 use super::affinity::Known;
 use super::attempt::{Attempt, Excused};
@@ -15,9 +15,9 @@ use super::observer::AttemptReason;
 use super::queue::Patience;
 use super::served::Facts;
 use super::table::{Route, Table};
-use crate::openai::{ApiError, UpstreamTimeout};
+use crate::openai::ApiError;
 use crate::shared::Strict;
-use crate::upstream::{Limits, Pool};
+use crate::upstream::Pool;
 
 /// One worker's way to the deployments: the shared table and its own connections.
 #[derive(Debug, Clone)]
@@ -157,14 +157,4 @@ pub(super) struct Picked {
     pub(super) excused: Excused,
     /// Who served last what has most in common with the request.
     pub(super) known: Known,
-}
-
-/// What the client is told of a time limit that has passed.
-pub(super) fn timed_out(model: &str, phase: Phase, limits: &Limits) -> ApiError {
-    let which = match phase {
-        Phase::Connect | Phase::FirstByte => UpstreamTimeout::FirstByte,
-        Phase::Idle => UpstreamTimeout::Idle,
-        Phase::Total => UpstreamTimeout::Total,
-    };
-    ApiError::upstream_timeout(model, which, limits.of(phase))
 }

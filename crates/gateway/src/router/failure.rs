@@ -4,11 +4,11 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, header};
-use leastbusy_balance::Outcome;
+use leastbusy_balance::{Outcome, Phase};
 
 use super::leased_body::LeasedBody;
-use crate::openai::ApiError;
-use crate::upstream::classify;
+use crate::openai::{ApiError, UpstreamTimeout};
+use crate::upstream::{Limits, classify};
 
 /// How an attempt failed.
 #[derive(Debug)]
@@ -52,4 +52,14 @@ impl Failure {
             }
         }
     }
+}
+
+/// What the client is told of a time limit that has passed.
+pub(super) fn timed_out(model: &str, phase: Phase, limits: &Limits) -> ApiError {
+    let which = match phase {
+        Phase::Connect | Phase::FirstByte => UpstreamTimeout::FirstByte,
+        Phase::Idle => UpstreamTimeout::Idle,
+        Phase::Total => UpstreamTimeout::Total,
+    };
+    ApiError::upstream_timeout(model, which, limits.of(phase))
 }

@@ -10,7 +10,7 @@ use leastbusy_balance::Outcome;
 use tokio::time::Instant;
 
 use super::arriving::{Arriving, Piece};
-use super::dispatch::timed_out;
+use super::failure::timed_out;
 use super::held::Held;
 use super::watch::TokensSeen;
 use crate::openai::ApiError;

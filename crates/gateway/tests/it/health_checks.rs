@@ -99,10 +99,15 @@ async fn where_none_is_healthy_all_are_asked() {
 #[tokio::test]
 async fn a_check_that_is_stale_leaves_nobody_out() {
     let (sick, well) = (Engine::with(500).await, Engine::with(200).await);
+    let well = Deployment { unchecked: true, ..well.serves("well") };
     let checks = HealthChecks { staleness: Some(Duration::from_secs(1)), ..routing() };
-    let gateway = Gateway::start(&checked([sick.serves("sick"), well.serves("well")], checks));
-    gateway.knows(&[Some(false), Some(true)]).await;
-    tokio::time::sleep(Duration::from_millis(1010)).await;
+    let mut config = checked([sick.serves("sick"), well], checks);
+    // The second check is a long way off.
+    config.router.filters.health_checks.as_mut().unwrap().interval = Duration::from_secs(600);
+    let gateway = Gateway::start(&config);
+    gateway.knows(&[Some(false), None]).await;
+    assert_eq!(served(&gateway).await, ["well"]);
+    tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(served(&gateway).await, ["sick", "well"]);
 }
 
