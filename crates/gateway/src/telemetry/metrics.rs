@@ -1,4 +1,4 @@
-//! Prometheus metrics, by model group and deployment. The only file that names metrics.
+//! Prometheus metrics, by model group and deployment. The only place that names metrics.
 
 mod checks;
 mod queue;
