@@ -53,7 +53,7 @@ impl Journey<'_> {
         if ask.target == FIRST {
             self.sieve.nobody = Some(nobody);
         }
-        let ways = ways(&self.ways, &self.router.table(), self.call);
+        let ways = ways(&self.ways, self.router.table(), self.call);
         let now = self.router.table().since_start(std::time::Instant::now());
         Err(match self.walk.refused(nobody.as_no_pick(), now, fastrand::u64(..), ways) {
             // An estimate sends a request elsewhere, and where there is no elsewhere it refuses nothing.
