@@ -33,7 +33,7 @@ fn tpm(tpm: u64) -> Terms {
 }
 
 fn refused(group: &Group, pick: &Pick<'_>) -> Refusal {
-    group.pick(pick).map(|lease| lease.member()).unwrap_err()
+    group.pick(pick).map(|lease| lease.member()).expect_err("nobody can be picked")
 }
 
 #[test]
