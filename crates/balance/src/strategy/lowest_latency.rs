@@ -23,12 +23,15 @@ pub struct LowestLatency {
     pub buffer: f64,
     /// Answers of each deployment that count, the latest ones; default 10.
     pub samples: NonZeroUsize,
+    /// Of streams, which of the latencies is compared: the share of them below it, between 0 and 1. `None`, the default, is
+    /// their mean.
+    pub stream_quantile: Option<f64>,
 }
 
 impl Default for LowestLatency {
     fn default() -> Self {
         const TEN: NonZeroUsize = NonZeroUsize::new(10).expect("not zero");
-        Self { ttl: Duration::from_secs(3600), buffer: 0.0, samples: TEN }
+        Self { ttl: Duration::from_secs(3600), buffer: 0.0, samples: TEN, stream_quantile: None }
     }
 }
 
@@ -49,14 +52,27 @@ impl ByLatency {
         Self { rules, measured: BTreeMap::new() }
     }
 
-    /// The mean of what still counts.
+    /// The mean of what still counts, or the quantile that is asked for.
     fn latency(&self, candidate: &Candidate, asked: &Asked) -> Option<Duration> {
         let samples = self.measured.get(&candidate.deployment)?.of(asked.stream);
         let counting = samples.iter().filter(|(at, _)| asked.now.saturating_sub(*at) < self.rules.ttl);
-        let (number, sum) =
-            counting.fold((0_u32, Duration::ZERO), |(number, sum), (_, one)| (number + 1, sum + *one));
-        sum.checked_div(number)
+        let counting = counting.map(|(_, latency)| *latency);
+        match self.rules.stream_quantile.filter(|_| asked.stream) {
+            None => {
+                let (number, sum) =
+                    counting.fold((0_u32, Duration::ZERO), |(number, sum), one| (number + 1, sum + one));
+                sum.checked_div(number)
+            }
+            Some(quantile) => nearest_rank(counting.collect(), quantile),
+        }
     }
+}
+
+/// The least latency that so large a share of all is not above.
+fn nearest_rank(mut latencies: Vec<Duration>, quantile: f64) -> Option<Duration> {
+    latencies.sort_unstable();
+    let rank = (quantile * latencies.len() as f64).ceil() as usize;
+    latencies.get(rank.saturating_sub(1)).or(latencies.last()).copied()
 }
 
 impl Choose for ByLatency {

@@ -19,6 +19,7 @@ const ALL: [Strategy; 8] = [
         ttl: Duration::from_secs(3600),
         buffer: 0.1,
         samples: NonZeroUsize::new(3).unwrap(),
+        stream_quantile: None,
     }),
     Strategy::LowestUsage,
     Strategy::LowestCost,

@@ -11,6 +11,7 @@ const LATENCY: Strategy = Strategy::LowestLatency(LowestLatency {
     ttl: Duration::from_secs(3600),
     buffer: 0.0,
     samples: NonZeroUsize::new(10).unwrap(),
+    stream_quantile: None,
 });
 const PEAK: Strategy = Strategy::PeakEwma(PeakEwma { decay_time: Duration::from_secs(10) });
 
@@ -48,6 +49,20 @@ fn a_stream_is_judged_by_its_first_byte_and_among_streams() {
         assert_eq!(stage.pick_stream().member(), 1, "{strategy:?}");
         assert_eq!(stage.pick().member(), 0, "{strategy:?}");
     }
+}
+
+#[test]
+fn a_percentile_of_streams_is_asked_for() {
+    let best = |stream_quantile| {
+        let mut stage = Stage::of_equals(with(|rules| rules.stream_quantile = stream_quantile), 2);
+        // One is fast but for a slow answer in ten, the other is always the same.
+        for turn in 0..10 {
+            stage.streams(0, if turn == 4 { 900 } else { 100 });
+            stage.streams(1, 200);
+        }
+        stage.pick_stream().member()
+    };
+    assert_eq!([None, Some(0.5), Some(0.9), Some(0.95), Some(1.0)].map(best), [0, 0, 0, 1, 1]);
 }
 
 #[test]

@@ -63,10 +63,14 @@ impl Config {
 fn check_args(strategy: Strategy, section: &Path, mistakes: &mut Vec<Finding>) {
     let args = section.key("routing_strategy_args");
     match strategy {
-        Strategy::LowestLatency(LowestLatency { ttl, buffer, samples: _ }) => {
+        Strategy::LowestLatency(LowestLatency { ttl, buffer, samples: _, stream_quantile }) => {
             check_time(args.key("ttl"), ttl, Duration::from_secs(1)..=DURATION_MAX, mistakes);
             if !(0.0..=1000.0).contains(&buffer) {
                 mistakes.push(out_of_range(args.key("lowest_latency_buffer"), "0 to 1000"));
+            }
+            // Whoever writes a share of 1 for a percentile would get the fastest answer instead.
+            if stream_quantile.is_some_and(|quantile| !(0.01 < quantile && quantile <= 1.0)) {
+                mistakes.push(out_of_range(args.key("ttft_percentile"), "more than 1, at most 100"));
             }
         }
         Strategy::PeakEwma(PeakEwma { decay_time }) => {

@@ -7,8 +7,15 @@ pub(in crate::config) static STRATEGIES_NOT_YET: &[&str] = &["provider-budget-ro
 
 pub(in crate::config) static ROUTING_STRATEGY_ARGS: Section = Section {
     name: "routing_strategy_args",
-    served: &["choice", "ttl", "lowest_latency_buffer", "max_latency_list_size", "decay_time"],
-    not_yet: &["ttft_percentile"],
+    served: &[
+        "choice",
+        "ttl",
+        "lowest_latency_buffer",
+        "max_latency_list_size",
+        "ttft_percentile",
+        "decay_time",
+    ],
+    not_yet: &[],
     without_meaning: &[],
 };
 

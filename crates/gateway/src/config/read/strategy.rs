@@ -49,7 +49,7 @@ fn with_args(reader: &mut Reader<'_>, args: &Setting<'_>, strategy: Strategy) ->
             (&["choice"], reader.choice(settings.get("choice"), &choices).unwrap_or(strategy))
         }
         Strategy::LowestLatency(rules) => (
-            &["ttl", "lowest_latency_buffer", "max_latency_list_size"],
+            &["ttl", "lowest_latency_buffer", "max_latency_list_size", "ttft_percentile"],
             Strategy::LowestLatency(latency(reader, &settings, rules)),
         ),
         Strategy::PeakEwma(rules) => {
@@ -71,10 +71,12 @@ fn with_args(reader: &mut Reader<'_>, args: &Setting<'_>, strategy: Strategy) ->
 
 fn latency(reader: &mut Reader<'_>, settings: &Settings<'_>, rules: LowestLatency) -> LowestLatency {
     let samples = reader.count(settings.get("max_latency_list_size"), 1..=10_000);
+    let percentile = reader.number(settings.get("ttft_percentile"), "a number");
     LowestLatency {
         ttl: reader.seconds(settings.get("ttl")).unwrap_or(rules.ttl),
         buffer: reader.number(settings.get("lowest_latency_buffer"), "a number").unwrap_or(rules.buffer),
         samples: samples.and_then(NonZeroUsize::new).unwrap_or(rules.samples),
+        stream_quantile: percentile.map(|percentile| percentile / 100.0).or(rules.stream_quantile),
     }
 }
 

@@ -24,13 +24,14 @@ fn every_strategy_has_its_name_and_least_busy_is_the_default() {
 
 #[test]
 fn each_strategy_reads_its_arguments() {
-    let latency = "routing_strategy: latency-based-routing, routing_strategy_args: {ttl: 60, lowest_latency_buffer: 0.5, max_latency_list_size: 3}";
+    let latency = "routing_strategy: latency-based-routing, routing_strategy_args: {ttl: 60, lowest_latency_buffer: 0.5, max_latency_list_size: 3, ttft_percentile: 90}";
     assert_eq!(
         strategy_of(latency),
         Strategy::LowestLatency(LowestLatency {
             ttl: Duration::from_secs(60),
             buffer: 0.5,
             samples: NonZeroUsize::new(3).unwrap(),
+            stream_quantile: Some(0.9),
         })
     );
     let peak = "routing_strategy: peak-ewma, routing_strategy_args: {decay_time: 2.5}";
@@ -53,6 +54,10 @@ fn what_is_wrong_with_a_strategy_says_where_and_what_is_right() {
         (
             "routing_strategy_args: {choice: three}",
             "4:51 `three` is not one of `exact`, `two-choices` / write one of `exact`, `two-choices`",
+        ),
+        (
+            "routing_strategy: latency-based-routing, routing_strategy_args: {ttft_percentile: 0.9}",
+            "4:101 out of range: more than 1, at most 100 / choose a value in that range, or remove it for the default",
         ),
         (
             "routing_strategy: latency-based-routing, routing_strategy_args: {tttl: 5}",
