@@ -25,7 +25,7 @@ pub struct BusyBy {
 /// What a deployment's engine can hold, as far as that is known.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Room {
-    /// Requests that it serves at once at full speed; `None` takes the member's weight in its place.
+    /// Requests that it serves at once at full speed; without them nothing but its requests makes it busy.
     pub places: Option<NonZeroU32>,
     /// Tokens of prompts that it reads in a second; finite and more than 0.
     pub prefill_rate: Option<f64>,
@@ -80,8 +80,9 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
-    pub(crate) fn new(by: BusyBy, room: &Room, weight: f64) -> Self {
-        let places = room.places.map_or(weight, |places| places.get().into());
+    pub(crate) fn new(by: BusyBy, room: &Room) -> Self {
+        // Without its places nobody knows how much of the whole a burden is.
+        let places = room.places.map_or(0.0, |places| places.get().into());
         let rate = room.prefill_rate.filter(|_| by.prefill);
         Self {
             places,

@@ -12,7 +12,7 @@ use crate::health::{HealthRules, Role};
 use crate::lease::Lease;
 use crate::load::{Capacity, Weight, load, load_by_speed};
 use crate::pick::{Demand, Pick, Refusal};
-use crate::queue::{hand_on, wake};
+use crate::queue::{Opened, hand_on, wake};
 use crate::strategy::{Strategy, Terms};
 
 mod by_strategy;
@@ -157,7 +157,7 @@ impl Group {
         let capacities = known.or(learned);
         let is_limited = members.iter().any(|member| member.limit.is_some());
         let is_metered = members.iter().any(|member| member.terms.has_limit());
-        let scale = |member: &Member| Scale::new(rules.busy_by, &member.room, member.weight.get());
+        let scale = |member: &Member| Scale::new(rules.busy_by, &member.room);
         let scales = (rules.busy_by != BusyBy::default()).then(|| members.iter().map(scale).collect());
         let members = members.into();
         let core = Core {
@@ -227,9 +227,12 @@ impl Group {
     pub fn pick(&self, pick: &Pick<'_>) -> Result<Lease, Refusal> {
         let mut books = self.core.fleet.lock();
         // Who waits for a place goes before who asks in passing.
-        let wakers = hand_on(&mut books, pick.now);
+        let wakers = hand_on(&mut books, pick.now, Opened::ByTime(self.core.index));
         let found = self.core.choose(&mut books, pick);
-        let lease = found.map(|chosen| self.core.lease(&mut books, chosen, pick));
+        let lease = match found {
+            Ok(chosen) => Ok(self.core.lease(&mut books, chosen, pick)),
+            Err(refusal) => Err(self.core.tell(&mut books, pick, refusal)),
+        };
         drop(books);
         wake(wakers);
         lease
@@ -319,6 +322,13 @@ impl Core {
             Look::Nobody => Err(self.refusal(books, pick)),
             Look::Troubled => self.least_busy_in_trouble(books, pick, &self.limits()),
         }
+    }
+
+    /// Whether a pick could go to somebody, and if not, why; nothing is chosen.
+    pub(crate) fn may_choose(&self, books: &mut Books, pick: &Pick<'_>) -> Result<(), Refusal> {
+        let mut is_anybody = false;
+        let unavailable = self.survey(books, pick, &self.limits(), |_| is_anybody = true);
+        if is_anybody { Ok(()) } else { unavailable.instead(pick).map(|_| ()) }
     }
 
     /// Counts a request on the member that was chosen, and hands out its lease.

@@ -8,7 +8,7 @@ use crate::group::{Core, Counted};
 use crate::health::{Report, Role};
 use crate::outcome::Outcome;
 use crate::pick::{Demand, Pick};
-use crate::queue::{hand_on, wake};
+use crate::queue::{Opened, hand_on, wake};
 use crate::strategy::Ended;
 
 /// The right to have one request in flight on a deployment.
@@ -193,7 +193,7 @@ impl Lease {
             let calm = books.health(self.deployment).settle(now);
             books.set_calm(self.deployment, calm);
         }
-        let wakers = hand_on(books, now);
+        let wakers = hand_on(books, now, Opened::ByLease(self.deployment));
         drop(guard);
         wake(wakers);
         rested
@@ -231,7 +231,7 @@ impl Drop for Lease {
         if self.role == Role::Probe {
             books.health(self.deployment).probe_abandoned();
         }
-        let wakers = hand_on(&mut books, self.started);
+        let wakers = hand_on(&mut books, self.started, Opened::ByLease(self.deployment));
         drop(books);
         wake(wakers);
     }

@@ -19,14 +19,14 @@
 //! newcomer takes the place of one that is less urgent, or of the last one of a client that has more waiting than it:
 //! a queue that one client has filled is not closed to the others.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::mem;
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
 use self::line::{Line, Place, Waiter};
-use crate::fleet::{Books, Fleet};
+use crate::fleet::{Books, DeploymentIndex, Fleet};
 use crate::group::{Core, Counted, Group};
 use crate::lease::{Lease, TYPICAL};
 use crate::pick::{Pick, Refusal};
@@ -46,6 +46,8 @@ pub struct Wait {
     pub client: u64,
     /// The most requests of the group that may wait at once, this one included.
     pub most: u32,
+    /// Until when it would wait: where the first minute moves on later than that, there is nothing to wait for.
+    pub until: Duration,
     /// Is woken when a lease is there.
     pub waker: Waker,
 }
@@ -56,8 +58,8 @@ pub(crate) struct Queue {
     line: Line,
     /// Leases that were handed over and not fetched yet.
     granted: BTreeMap<Place, Grant>,
-    /// Those that had to give way and were not told yet.
-    gave_way: BTreeSet<Place>,
+    /// Those that will get no place, and were not told yet why.
+    refused: BTreeMap<Place, Refusal>,
     pace: Pace,
 }
 
@@ -79,6 +81,12 @@ impl Default for Pace {
 }
 
 impl Pace {
+    /// Somebody waits again: what came before says nothing of how places come free for those who wait.
+    fn begin(&mut self, now: Duration) {
+        self.grants.clear();
+        self.since = now;
+    }
+
     /// Seconds between two places; `None` where none was handed on.
     fn seconds(&mut self, now: Duration) -> Option<f64> {
         let (grants, _) = self.grants.sums(now);
@@ -107,8 +115,8 @@ impl Group {
     ///
     /// # Errors
     ///
-    /// [`Refusal::QueueFull`] when as many wait as may; the other refusals as [`Group::pick`], but for
-    /// [`Refusal::AllFull`] and [`Refusal::AllSpent`], which waiting helps against.
+    /// [`Refusal::QueueFull`] when as many wait as may; the other refusals as [`Group::pick`]. Waiting helps against
+    /// [`Refusal::AllFull`] and [`Refusal::AllSpent`], so these come only where it would take longer than [`Wait::until`].
     ///
     /// ```
     /// use std::num::NonZeroU32;
@@ -118,7 +126,8 @@ impl Group {
     /// let fleet = Fleet::new();
     /// let member = Member { limit: NonZeroU32::new(1), ..Member::new(fleet.deploy(), Weight::ONE) };
     /// let group = fleet.group(vec![member], TieBreak::Random);
-    /// let wait = || Wait { priority: 0, client: 0, most: 8, waker: Waker::noop().clone() };
+    /// let until = std::time::Duration::from_secs(60);
+    /// let wait = || Wait { priority: 0, client: 0, most: 8, until, waker: Waker::noop().clone() };
     ///
     /// let Ok(Queued::Served(first)) = group.pick_or_queue(&Pick::default(), wait()) else { panic!("idle") };
     /// let Ok(Queued::Waiting(mut ticket)) = group.pick_or_queue(&Pick::default(), wait()) else { panic!("full") };
@@ -127,14 +136,16 @@ impl Group {
     /// assert!(matches!(lease, Some(Ok(_))));
     /// ```
     pub fn pick_or_queue(&self, pick: &Pick<'_>, wait: Wait) -> Result<Queued, Refusal> {
-        let Wait { priority, client, most, waker } = wait;
+        let Wait { priority, client, most, until, waker } = wait;
         let mut books = self.core.fleet.lock();
         // Who comes now goes after those that wait. What they leave is nothing that they could have.
-        let mut wakers = hand_on(&mut books, pick.now);
+        let mut wakers = hand_on(&mut books, pick.now, Opened::ByTime(self.core.index));
         let found = self.core.choose(&mut books, pick);
         let lease = found.map(|chosen| self.core.lease(&mut books, chosen, pick));
+        let lease = lease.map_err(|refusal| self.core.tell(&mut books, pick, refusal));
         match lease {
-            Err(Refusal::AllFull | Refusal::AllSpent { .. }) => {}
+            Err(Refusal::AllFull) if pick.now < until => {}
+            Err(Refusal::AllSpent { soonest }) if pick.now < until && soonest < until => {}
             done => {
                 drop(books);
                 wake(wakers);
@@ -153,12 +164,15 @@ impl Group {
                 wake(wakers);
                 return Err(refusal);
             };
+            let wait = self.core.wait(&mut books, pick.now);
+            let queue = books.queue(self.core.index);
             gave_way = queue.line.remove(place);
-            queue.gave_way.insert(place);
+            queue.refused.insert(place, Refusal::QueueFull { wait });
         }
+        books.clock(pick.now);
         let queue = books.queue(self.core.index);
         if waiting == 0 {
-            queue.pace.since = pick.now;
+            queue.pace.begin(pick.now);
         }
         let ahead = queue.line.waiting_until(priority);
         let waiter = Waiter::new(Arc::clone(&self.core), pick, waker);
@@ -209,20 +223,31 @@ impl Fleet {
     }
 }
 
+/// What may have opened a place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Opened {
+    /// A lease on this deployment has ended.
+    ByLease(DeploymentIndex),
+    /// Time has passed: a rest may be over, or a minute. This group looks for itself.
+    ByTime(usize),
+}
+
 /// Hands the places that are free to those who wait, and returns whom to wake once the lock is open.
-pub(crate) fn hand_on(books: &mut Books, now: Duration) -> Vec<Waker> {
+pub(crate) fn hand_on(books: &mut Books, now: Duration, opened: Opened) -> Vec<Waker> {
     if !books.anybody_waits() {
         return Vec::new();
     }
     let now = books.clock(now);
+    let mut groups = match opened {
+        Opened::ByTime(group) => vec![group],
+        Opened::ByLease(deployment) => books.groups_waiting_for(deployment),
+    };
     let mut wakers = Vec::new();
-    let mut left = books.queued().to_vec();
-    // Groups may share deployments: the most urgent of all goes first, then whoever has waited longest.
-    while let Some(at) = most_urgent(books, &left) {
-        match serve(books, left[at], now) {
+    while let Some(at) = next_of(books, &groups, now) {
+        match serve(books, groups[at], now) {
             Some(waker) => wakers.push(waker),
             None => {
-                left.swap_remove(at);
+                groups.swap_remove(at);
             }
         }
     }
@@ -233,32 +258,65 @@ pub(crate) fn wake(wakers: Vec<Waker>) {
     wakers.into_iter().for_each(Waker::wake);
 }
 
-fn most_urgent(books: &mut Books, groups: &[usize]) -> Option<usize> {
-    let heads =
-        groups.iter().enumerate().filter_map(|(at, group)| Some((books.queue(*group).line.head()?, at)));
-    heads.min().map(|(_, at)| at)
+/// Groups may share deployments: of those who can be served the most urgent goes first, then who has waited longest.
+fn next_of(books: &mut Books, groups: &[usize], now: Duration) -> Option<usize> {
+    if let [_] = groups {
+        return Some(0);
+    }
+    let mut first = |group: usize| {
+        with_queue(books, group, |books, queue| {
+            queue.line.first(|waiter| match waiter.core.may_choose(books, &waiter.pick(now)) {
+                Err(Refusal::AllFull | Refusal::AllSpent { .. }) => None,
+                _ => Some(()),
+            })
+        })
+    };
+    let firsts = groups.iter().enumerate().filter_map(|(at, group)| Some((first(*group)?, at)));
+    firsts.min().map(|(_, at)| at)
 }
 
-/// Hands one place to a waiter of this group.
+/// Hands one place to a waiter of this group, or tells it that there is none to wait for; returns its waker.
 fn serve(books: &mut Books, group: usize, now: Duration) -> Option<Waker> {
-    let mut queue = mem::take(books.queue(group));
-    let served = queue.line.serve(|waiter| {
-        let pick = waiter.pick(now);
-        let member = waiter.core.choose(books, &pick).ok()?;
-        Some(waiter.core.count(books, member, &pick))
-    });
-    let waker = served.map(|(place, waiter, counted)| {
+    with_queue(books, group, |books, queue| {
+        let (place, waiter, outcome) = queue.line.serve(|waiter| {
+            let pick = waiter.pick(now);
+            match waiter.core.choose(books, &pick) {
+                Ok(member) => Some(Ok(waiter.core.count(books, member, &pick))),
+                Err(Refusal::AllFull | Refusal::AllSpent { .. }) => None,
+                Err(refusal) => Some(Err(refusal)),
+            }
+        })?;
         let waker = waiter.waker.clone();
-        queue.pace.grants.add(now, 1, 0);
-        queue.granted.insert(place, Grant { waiter, counted, at: now });
-        waker
-    });
-    let is_empty = queue.line.waiting() == 0;
-    *books.queue(group) = queue;
-    if is_empty {
-        books.has_no_queue(group);
+        match outcome {
+            Ok(counted) => {
+                queue.pace.grants.add(now, 1, 0);
+                queue.granted.insert(place, Grant { waiter, counted, at: now });
+            }
+            Err(refusal) => _ = queue.refused.insert(place, refusal),
+        }
+        Some(waker)
+    })
+}
+
+/// Does something with a group's queue and the books at once. The queue goes back, also when a strategy panics.
+fn with_queue<T>(books: &mut Books, group: usize, does: impl FnOnce(&mut Books, &mut Queue) -> T) -> T {
+    struct Held<'b> {
+        books: &'b mut Books,
+        group: usize,
+        queue: Queue,
     }
-    waker
+    impl Drop for Held<'_> {
+        fn drop(&mut self) {
+            *self.books.queue(self.group) = mem::take(&mut self.queue);
+            if self.books.queue(self.group).line.waiting() == 0 {
+                self.books.has_no_queue(self.group);
+            }
+        }
+    }
+    let queue = mem::take(books.queue(group));
+    let mut held = Held { books, group, queue };
+    let Held { books, queue, .. } = &mut held;
+    does(books, queue)
 }
 
 impl Books {
@@ -270,6 +328,12 @@ impl Books {
             self.has_no_queue(group);
         }
         left
+    }
+
+    fn groups_waiting_for(&mut self, deployment: DeploymentIndex) -> Vec<usize> {
+        let mut groups = self.queued().to_vec();
+        groups.retain(|group| self.queue(*group).line.wants(deployment));
+        groups
     }
 
     fn waiting(&mut self) -> u32 {

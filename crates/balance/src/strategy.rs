@@ -100,6 +100,11 @@ pub struct Terms {
 }
 
 impl Terms {
+    /// Whether so many requests and tokens of a minute leave room for no other.
+    pub(crate) fn is_over(&self, requests: u64, tokens: u64) -> bool {
+        self.rpm.is_some_and(|rpm| rpm <= requests) || self.tpm.is_some_and(|tpm| tpm <= tokens)
+    }
+
     pub(crate) fn has_limit(&self) -> bool {
         self.rpm.is_some() || self.tpm.is_some()
     }

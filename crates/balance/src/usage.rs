@@ -118,25 +118,27 @@ impl Others {
 }
 
 impl Books {
-    /// When a deployment that was asked for all that its terms allow in a minute may be asked again; `None` for one that
-    /// may be now. Tokens in flight count as if they had been told, or a burst would pass before its first answer.
-    pub(crate) fn spent(
+    /// Whether a deployment was asked for all that its terms allow in a minute. Tokens in flight count as if they had been
+    /// told, or a burst would pass before its first answer.
+    pub(crate) fn is_spent(&mut self, deployment: DeploymentIndex, terms: &Terms, now: Duration) -> bool {
+        if !terms.has_limit() {
+            return false;
+        }
+        let in_flight = self.burden(deployment).tokens;
+        let Usage { requests, tokens } = self.tally(deployment).usage(now);
+        terms.is_over(requests, tokens.saturating_add(in_flight))
+    }
+
+    /// When one that is may be asked again.
+    pub(crate) fn spent_until(
         &mut self,
         deployment: DeploymentIndex,
         terms: &Terms,
         now: Duration,
-    ) -> Option<Duration> {
-        if !terms.has_limit() {
-            return None;
-        }
+    ) -> Duration {
         let in_flight = self.burden(deployment).tokens;
-        let tally = self.tally(deployment);
-        let Usage { requests, tokens } = tally.usage(now);
-        let is_over = |requests: u64, tokens: u64| {
-            terms.rpm.is_some_and(|rpm| rpm <= requests)
-                || terms.tpm.is_some_and(|tpm| tpm <= tokens.saturating_add(in_flight))
-        };
-        is_over(requests, tokens).then(|| tally.frees(now, is_over))
+        let is_over = |requests, tokens: u64| terms.is_over(requests, tokens.saturating_add(in_flight));
+        self.tally(deployment).frees(now, is_over)
     }
 }
 

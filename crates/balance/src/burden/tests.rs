@@ -16,14 +16,14 @@ fn burden(prefill: u64, tokens: u64) -> Burden {
 
 #[test]
 fn half_a_second_of_prompts_is_as_much_as_all_places() {
-    let scale = Scale::new(ALL, &room(), 1.0);
+    let scale = Scale::new(ALL, &room());
     assert_eq!(scale.requests(burden(5000, 0), NOTHING, None), 8.0);
     assert_eq!(scale.requests(burden(2500, 0), Demand { prompt: 2500, output: 0 }, None), 8.0);
 }
 
 #[test]
 fn a_cache_counts_from_four_fifths_on() {
-    let scale = Scale::new(ALL, &room(), 1.0);
+    let scale = Scale::new(ALL, &room());
     assert_eq!(scale.requests(burden(0, 80_000), NOTHING, None), 0.0);
     let full = scale.requests(burden(0, 100_000), NOTHING, None);
     assert!((full - 16.0).abs() < 1e-9, "{full}");
@@ -34,8 +34,8 @@ fn a_cache_counts_from_four_fifths_on() {
 #[test]
 fn what_is_not_asked_for_or_not_known_is_nothing() {
     let heavy = burden(1_000_000, 1_000_000);
-    assert_eq!(Scale::new(BusyBy::default(), &room(), 1.0).requests(heavy, NOTHING, Some(1.0)), 0.0);
-    assert_eq!(Scale::new(ALL, &Room::default(), 1.0).requests(heavy, NOTHING, Some(1.0)), 0.0);
+    assert_eq!(Scale::new(BusyBy::default(), &room()).requests(heavy, NOTHING, Some(1.0)), 0.0);
+    assert_eq!(Scale::new(ALL, &Room::default()).requests(heavy, NOTHING, Some(1.0)), 0.0);
 }
 
 #[test]

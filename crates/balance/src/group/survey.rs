@@ -36,10 +36,7 @@ impl Core {
             });
             let elsewhere = books.elsewhere(member.deployment, pick.now);
             let beside = elsewhere + self.burden(books, index, pick.demand, pick.now);
-            let spent = match self.is_metered {
-                true => books.spent(member.deployment, &member.terms, pick.now),
-                false => None,
-            };
+            let is_spent = self.is_metered && books.is_spent(member.deployment, &member.terms, pick.now);
             let speed = if self.learns { books.speed(self.index, member.deployment, pick.now) } else { 1.0 };
             let mut tell = |unavailable: &mut Unavailable, is_full, load, busy, factor| {
                 unavailable.somebody_open = true;
@@ -50,8 +47,8 @@ impl Core {
                     unavailable.somebody_full = true;
                     return;
                 }
-                if let Some(until) = spent {
-                    unavailable.spent(until);
+                if is_spent {
+                    unavailable.somebody_spent = true;
                     return;
                 }
                 let seems_full = limit.is_some_and(|limit| {
@@ -90,7 +87,7 @@ impl Core {
                     let is_known =
                         || self.members[..index].iter().any(|before| before.deployment == member.deployment);
                     if !pick.barred.contains(&member.deployment) && !is_known() {
-                        unavailable.resting.see(index, closed, (tried, is_at_limit));
+                        unavailable.resting.see(index, closed, (tried, is_at_limit || is_spent));
                     }
                     unavailable.somebody_out |= tried;
                     continue;

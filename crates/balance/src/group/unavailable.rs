@@ -25,6 +25,20 @@ impl Core {
         }
     }
 
+    /// A refusal as its caller is told it: with the moment at which the first minute has moved on. That takes a look at all
+    /// its seconds, which those who wait are spared.
+    pub(crate) fn tell(&self, books: &mut Books, pick: &Pick<'_>, refusal: Refusal) -> Refusal {
+        let Refusal::AllSpent { soonest } = refusal else { return refusal };
+        let members = self.members.iter().enumerate().filter(|(index, member)| {
+            pick.allows(*index, member.order) && !pick.was_tried(member.deployment)
+        });
+        let until = members.filter_map(|(_, Member { deployment, terms, .. })| {
+            let is_spent = books.is_spent(*deployment, terms, pick.now);
+            is_spent.then(|| books.spent_until(*deployment, terms, pick.now))
+        });
+        Refusal::AllSpent { soonest: until.fold(soonest, Duration::min) }
+    }
+
     /// The members' own limits.
     pub(crate) fn limits(&self) -> impl Fn(usize) -> Option<u32> {
         |index| self.members[index].limit.map(NonZeroU32::get)
@@ -39,18 +53,13 @@ pub(crate) struct Unavailable {
     pub(super) somebody_open: bool,
     /// Somebody could be picked whom the request has not been on, but for the limit.
     pub(super) somebody_full: bool,
-    /// When the first may be picked again of those that were asked for all that a minute allows.
-    somebody_spent: Option<Duration>,
+    /// The same, but for the limits by the minute.
+    pub(super) somebody_spent: bool,
     /// Somebody rests whom the request has been on.
     pub(super) somebody_out: bool,
 }
 
 impl Unavailable {
-    /// Somebody could be picked whom the request has not been on, but for the limits by the minute.
-    pub(super) fn spent(&mut self, until: Duration) {
-        self.somebody_spent = Some(self.somebody_spent.map_or(until, |known| known.min(until)));
-    }
-
     /// What becomes of a pick that could choose nobody.
     pub(crate) fn instead(&self, pick: &Pick<'_>) -> Result<usize, Refusal> {
         let Resting { soonest, untried, soonest_untried, first, rested } = self.resting;
@@ -61,7 +70,10 @@ impl Unavailable {
         match (first, soonest) {
             (Some((_, index)), _) if pick.even_resting => Ok(index),
             _ if self.somebody_full => Err(Refusal::AllFull),
-            _ if let Some(soonest) = self.somebody_spent => Err(Refusal::AllSpent { soonest }),
+            // Who rests may be back before a minute has moved on; `Core::tell` knows that moment.
+            _ if self.somebody_spent => {
+                Err(Refusal::AllSpent { soonest: soonest_untried.unwrap_or(Duration::MAX) })
+            }
             (_, Some(soonest)) if !self.somebody_open => Err(Refusal::AllCooling { soonest }),
             _ if self.somebody_open || self.somebody_out => {
                 Err(Refusal::AllTried { untried, soonest: soonest_untried })

@@ -1,7 +1,7 @@
 //! Who waits, and whose turn it is.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -20,8 +20,10 @@ const LEAST_COST: i64 = QUANTUM / 4;
 /// What a request counts at most, so that a turn comes after so many rounds at the latest.
 const MOST_COST: i64 = 64 * QUANTUM;
 
-/// How many kinds of waiters are told apart, so that no look is longer than the line times this.
+/// How many kinds of waiters are asked at most, one of each, for one place. A ninth that could take it waits for the next look.
 const KINDS: usize = 8;
+/// The deepest debt of a client whose requests were served out of turn.
+const DEBT_MAX: i64 = -MOST_COST;
 
 /// The requests that wait for one group.
 #[derive(Debug, Default)]
@@ -30,7 +32,7 @@ pub(super) struct Line {
     levels: BTreeMap<i64, Level>,
     waiting: u32,
     /// Waiters that may find a place where an ordinary one finds none, or the other way round.
-    unusual: u32,
+    unusual: BTreeSet<Place>,
     /// The group as the first of them saw it; who came in by another name may see other members.
     home: Option<Arc<Core>>,
     next: u64,
@@ -130,7 +132,7 @@ impl Waiter {
 
     /// Whether the two find the same deployments full.
     fn is_like(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.core, &other.core)
+        have_same_places(&self.core, &other.core)
             && self.wish.tried == other.wish.tried
             && self.wish.among == other.wish.among
             && self.wish.above_order == other.wish.above_order
@@ -145,6 +147,15 @@ impl Waiter {
     }
 }
 
+/// Whether two views of a group lead to the same deployments with the same limits.
+fn have_same_places(one: &Arc<Core>, other: &Arc<Core>) -> bool {
+    Arc::ptr_eq(one, other)
+        || (one.members.len() == other.members.len()
+            && one.members.iter().zip(&other.members).all(|(one, other)| {
+                (one.deployment, one.limit, one.order) == (other.deployment, other.limit, other.order)
+            }))
+}
+
 impl Client {
     /// The cost of whoever is first.
     fn next_cost(&self) -> i64 {
@@ -155,8 +166,11 @@ impl Client {
 impl Level {
     /// Goes on until the client in front may be served.
     fn settle_turn(&mut self) {
-        while let Some(front) = self.turns.front() {
-            let Some(client) = self.clients.get_mut(front) else { return };
+        // After one round of turns that serves nobody it is known how many more there would be.
+        for _ in 0..=self.turns.len() {
+            let Some(client) = self.turns.front().and_then(|front| self.clients.get_mut(front)) else {
+                return;
+            };
             if !client.has_begun {
                 client.credit += QUANTUM;
                 client.has_begun = true;
@@ -165,6 +179,22 @@ impl Level {
                 return;
             }
             client.has_begun = false;
+            self.turns.rotate_left(1);
+        }
+        let rounds = |client: &Client| (client.next_cost() - client.credit + QUANTUM - 1) / QUANTUM;
+        let rounds = self.clients.values().map(rounds).min().unwrap_or(1);
+        for client in self.clients.values_mut() {
+            client.credit += QUANTUM * rounds.max(1);
+        }
+        // Those who may be served now keep their order among each other.
+        for _ in 0..self.turns.len() {
+            let Some(client) = self.turns.front().and_then(|front| self.clients.get_mut(front)) else {
+                return;
+            };
+            if client.next_cost() <= client.credit {
+                client.has_begun = true;
+                return;
+            }
             self.turns.rotate_left(1);
         }
     }
@@ -194,28 +224,31 @@ impl Line {
         u32::try_from(before.sum::<usize>()).unwrap_or(u32::MAX)
     }
 
-    /// The most urgent priority, and since when the first of its next client waits.
-    pub(super) fn head(&self) -> Option<(i64, Duration)> {
-        let (priority, level) = self.levels.first_key_value()?;
-        let first = level.clients.get(level.turns.front()?)?.waiters.front()?;
-        Some((*priority, first.since))
+    /// Whether a place on this deployment may be for one of them.
+    pub(super) fn wants(&self, deployment: DeploymentIndex) -> bool {
+        let leads_there =
+            |core: &Arc<Core>| core.members.iter().any(|member| member.deployment == deployment);
+        !self.unusual.is_empty() || self.home.as_ref().is_some_and(leads_there)
     }
 
     pub(super) fn push(&mut self, (priority, client): (i64, u64), mut waiter: Waiter) -> Place {
         let number = self.next;
         self.next += 1;
         let home = self.home.get_or_insert_with(|| Arc::clone(&waiter.core));
-        waiter.is_unusual = !waiter.leaves_out_nobody() || !Arc::ptr_eq(home, &waiter.core);
+        waiter.is_unusual = !waiter.leaves_out_nobody() || !have_same_places(home, &waiter.core);
         waiter.number = number;
         self.waiting += 1;
-        self.unusual += u32::from(waiter.is_unusual);
+        let place = Place { priority, client, number };
+        if waiter.is_unusual {
+            self.unusual.insert(place);
+        }
         let level = self.levels.entry(priority).or_default();
         let line = level.clients.entry(client).or_insert_with(|| {
             level.turns.push_back(client);
             Client::default()
         });
         line.waiters.push_back(waiter);
-        Place { priority, client, number }
+        place
     }
 
     pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Waiter> {
@@ -254,7 +287,9 @@ impl Line {
             self.levels.remove(&priority);
         }
         self.waiting -= 1;
-        self.unusual -= u32::from(waiter.is_unusual);
+        if waiter.is_unusual {
+            self.unusual.remove(&Place { priority, client, number: waiter.number });
+        }
         if self.waiting == 0 {
             self.home = None;
         }
@@ -264,38 +299,67 @@ impl Line {
     /// Offers a place to the waiters in their order, and takes out the first that `accepts`.
     pub(super) fn serve<T>(
         &mut self,
-        mut accepts: impl FnMut(&Waiter) -> Option<T>,
+        accepts: impl FnMut(&Waiter) -> Option<T>,
     ) -> Option<(Place, Waiter, T)> {
-        self.levels.values_mut().for_each(Level::settle_turn);
-        let (priority, client, at, accepted) = self.find(|waiter| accepts(waiter))?;
-        let line = self.levels.get_mut(&priority)?.clients.get_mut(&client)?;
-        line.credit -= line.waiters.get(at)?.cost();
-        let waiter = self.take(priority, client, at)?;
-        Some((Place { priority, client, number: waiter.number }, waiter, accepted))
+        let (place, accepted) = self.find(accepts)?;
+        let client = self.levels.get_mut(&place.priority)?.clients.get_mut(&place.client)?;
+        let at = client.waiters.binary_search_by_key(&place.number, |waiter| waiter.number).ok()?;
+        client.credit = (client.credit - client.waiters.get(at)?.cost()).max(DEBT_MAX);
+        let waiter = self.take(place.priority, place.client, at)?;
+        Some((place, waiter, accepted))
     }
 
-    fn find<T>(&self, mut accepts: impl FnMut(&Waiter) -> Option<T>) -> Option<(i64, u64, usize, T)> {
+    /// Whoever accepts first, and since when it waits, urgency before.
+    pub(super) fn first<T>(&mut self, accepts: impl FnMut(&Waiter) -> Option<T>) -> Option<(i64, Duration)> {
+        let (place, _) = self.find(accepts)?;
+        Some((place.priority, get(&self.levels, place)?.since))
+    }
+
+    fn find<T>(&mut self, mut accepts: impl FnMut(&Waiter) -> Option<T>) -> Option<(Place, T)> {
+        // Nearly always the first level is the only one that is looked at.
+        if let Some(mut level) = self.levels.first_entry() {
+            level.get_mut().settle_turn();
+        }
         // Those like one that found nobody free need not look.
         let mut refused: Vec<&Waiter> = Vec::new();
-        for (priority, level) in &self.levels {
+        'ordinary: for (priority, level) in &self.levels {
             for client in &level.turns {
                 let waiters = level.clients.get(client).map(|client| &client.waiters).into_iter().flatten();
-                for (at, waiter) in waiters.enumerate() {
+                for waiter in waiters {
                     if refused.iter().any(|refused| refused.is_like(waiter)) {
                         continue;
                     }
                     if let Some(accepted) = accepts(waiter) {
-                        return Some((*priority, *client, at, accepted));
+                        let place = Place { priority: *priority, client: *client, number: waiter.number };
+                        return Some((place, accepted));
                     }
-                    if self.unusual == 0 {
-                        return None;
-                    }
-                    if refused.len() < KINDS {
-                        refused.push(waiter);
+                    refused.push(waiter);
+                    if !waiter.is_unusual || refused.len() == KINDS {
+                        break 'ordinary;
                     }
                 }
             }
         }
+        // No other ordinary one can take it either.
+        for place in &self.unusual {
+            if KINDS <= refused.len() {
+                break;
+            }
+            let Some(waiter) = get(&self.levels, *place) else { continue };
+            if refused.iter().any(|refused| refused.is_like(waiter)) {
+                continue;
+            }
+            if let Some(accepted) = accepts(waiter) {
+                return Some((*place, accepted));
+            }
+            refused.push(waiter);
+        }
         None
     }
+}
+
+fn get(levels: &BTreeMap<i64, Level>, place: Place) -> Option<&Waiter> {
+    let waiters = &levels.get(&place.priority)?.clients.get(&place.client)?.waiters;
+    let at = waiters.binary_search_by_key(&place.number, |waiter| waiter.number).ok()?;
+    waiters.get(at)
 }

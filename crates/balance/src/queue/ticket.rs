@@ -5,7 +5,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use super::line::Place;
-use super::{Grant, hand_on, wake};
+use super::{Grant, Opened, hand_on, wake};
 use crate::group::Core;
 use crate::lease::Lease;
 use crate::pick::Refusal;
@@ -46,7 +46,8 @@ impl Ticket {
         self.ahead
     }
 
-    /// The lease, if it is there, or [`Refusal::QueueFull`] when the request had to give way; `waker` is woken when either is.
+    /// The lease, if it is there; or why there is nothing to wait for: [`Refusal::QueueFull`] for one that had to give way, and
+    /// what a pick says when deployments have come to rest. `waker` is woken when either is.
     ///
     /// Places that come free are handed on without this. What time alone brings, such as the end of a rest, is noticed
     /// here, for all who wait for the group: call it again after [`look_again`](Self::look_again).
@@ -55,10 +56,10 @@ impl Ticket {
             return None;
         }
         let mut books = self.core.fleet.lock();
-        let wakers = hand_on(&mut books, now);
+        let wakers = hand_on(&mut books, now, Opened::ByTime(self.core.index));
         let queue = books.queue(self.core.index);
         let grant = queue.granted.remove(&self.place);
-        let gave_way = queue.gave_way.remove(&self.place);
+        let refusal = queue.refused.remove(&self.place);
         let mut before = None;
         if grant.is_none()
             && let Some(waiter) = queue.line.get_mut(self.place)
@@ -66,12 +67,11 @@ impl Ticket {
         {
             before = Some(std::mem::replace(&mut waiter.waker, waker.clone()));
         }
-        let refusal = gave_way.then(|| Refusal::QueueFull { wait: self.core.wait(&mut books, now) });
         drop(books);
         // Dropping a waker may run code of its task.
         drop(before);
         wake(wakers);
-        self.over = grant.is_some() || gave_way;
+        self.over = grant.is_some() || refusal.is_some();
         grant.map(Grant::into_lease).map(Ok).or(refusal.map(Err))
     }
 
@@ -92,7 +92,7 @@ impl Drop for Ticket {
         let mut books = self.core.fleet.lock();
         let left = books.leave_queue(self.core.index, self.place);
         let queue = books.queue(self.core.index);
-        queue.gave_way.remove(&self.place);
+        queue.refused.remove(&self.place);
         let grant = queue.granted.remove(&self.place);
         drop(books);
         drop(left);

@@ -96,7 +96,7 @@ impl Stage {
         let tried_ones = if tried { &first[..] } else { &[] };
         let pick = Pick { tried: tried_ones, now: self.now, ..Pick::default() };
         let waker = Waker::from(Arc::clone(&bell));
-        let wait = Wait { priority: i64::from(!urgent), client: 0, most: MOST, waker };
+        let wait = Wait { priority: i64::from(!urgent), client: 0, most: MOST, until: Duration::MAX, waker };
         let before = self.group.waiting();
         let last_usual = self.waiting.iter().rposition(|waiting| !waiting.urgent && rings(waiting) == 0);
         match self.group.pick_or_queue(&pick, wait) {

@@ -95,7 +95,7 @@ fn what_other_instances_have_sent_counts() {
 fn who_waits_gets_its_place_when_the_minute_has_moved_on_and_before_who_comes_then() {
     let (_, group) = group(&[rpm(1)]);
     drop(group.pick(&at(0)).expect("the first"));
-    let wait = Wait { priority: 0, client: 0, most: 9, waker: Waker::noop().clone() };
+    let wait = Wait { priority: 0, client: 0, most: 9, until: Duration::MAX, waker: Waker::noop().clone() };
     let Ok(Queued::Waiting(mut ticket)) = group.pick_or_queue(&at(1), wait) else { panic!("it is spent") };
     assert!(ticket.fetch(at(59).now, Waker::noop()).is_none());
     assert!(matches!(refused(&group, &at(60)), Refusal::AllSpent { .. }), "it is another's");

@@ -18,7 +18,7 @@ fn limited(fleet: &Arc<Fleet>, limits: &[u32]) -> Vec<Member> {
 }
 
 fn wait() -> Wait {
-    Wait { priority: 0, client: 0, most: 100, waker: Waker::noop().clone() }
+    Wait { priority: 0, client: 0, most: 100, until: Duration::MAX, waker: Waker::noop().clone() }
 }
 
 fn at(now: Duration) -> Pick<'static> {
@@ -168,7 +168,13 @@ fn threads_that_come_and_go_leave_nothing_behind() {
                 for round in 0..500_u64 {
                     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
                     let pick = Pick { dice: round * 31 + number, ..at(START) };
-                    let wait = Wait { priority: 0, client: number, most: 100, waker: waker.clone() };
+                    let wait = Wait {
+                        priority: 0,
+                        client: number,
+                        most: 100,
+                        until: Duration::MAX,
+                        waker: waker.clone(),
+                    };
                     match group.pick_or_queue(&pick, wait).expect("the queue is long enough") {
                         Queued::Served(lease) => drop(lease),
                         // Some do not wait for it.
@@ -223,4 +229,120 @@ fn a_queue_that_one_client_has_filled_is_not_closed_to_the_others() {
     assert!(full(2), "now both have as many");
     let _third = waiting(3);
     assert_eq!(group.waiting(), 4);
+}
+
+#[test]
+fn the_pace_is_that_of_those_who_wait_now() {
+    let fleet = Fleet::new();
+    let group = fleet.group(limited(&fleet, &[1]), TieBreak::Random);
+    // Ten rounds in which one waits a moment, and nobody for the rest of the second.
+    let mut now = START;
+    for _ in 0..10 {
+        let lease = served(&group, now);
+        let mut ticket = waits(&group, now + Duration::from_millis(990));
+        now += Duration::from_secs(1);
+        lease.end(Outcome::Success, now);
+        fetch(&mut ticket, now).expect("handed on").end(Outcome::Success, now);
+    }
+    let _busy = served(&group, now);
+    let _tickets: Vec<_> = (0..4).map(|_| waits(&group, now)).collect();
+    let wait = group.expected_wait(now + Duration::from_millis(100));
+    assert!(wait > Duration::from_secs(1), "{wait:?}: nobody has been served since they wait");
+}
+
+#[test]
+fn a_head_that_cannot_take_a_place_brings_its_group_nothing() {
+    let fleet = Fleet::new();
+    let [shared, other] = [0, 1].map(|_| limited(&fleet, &[1]).remove(0));
+    let both = fleet.group(vec![shared.clone(), other], TieBreak::First);
+    let one = fleet.group(vec![shared], TieBreak::First);
+    let on_shared = served(&both, START);
+    let _on_other = served(&both, START);
+    // A retry that was on the shared one waits longest of all, then comes one for the other group, then more for this.
+    let tried = [both.members()[0].deployment];
+    let pick = Pick { tried: &tried, ..at(START) };
+    let Ok(Queued::Waiting(_head)) = both.pick_or_queue(&pick, wait()) else { panic!("full") };
+    let mut first = waits(&one, START + Duration::from_millis(1));
+    let mut later = waits(&both, START + Duration::from_millis(2));
+    let now = START + Duration::from_secs(1);
+    on_shared.end(Outcome::Success, now);
+    assert!(fetch(&mut later, now).is_none());
+    assert!(fetch(&mut first, now).is_some(), "of those that can take it, it has waited longest");
+}
+
+#[test]
+fn who_waits_is_told_when_all_have_come_to_rest() {
+    let fleet = Fleet::new();
+    let group = fleet.group(limited(&fleet, &[1, 1]), TieBreak::First);
+    let [first, second] = [START; 2].map(|now| served(&group, now));
+    let mut ticket = waits(&group, START);
+    let rest = Outcome::RateLimited { retry_after: Some(Duration::from_secs(9)) };
+    first.end(rest, START);
+    assert!(ticket.fetch(START, Waker::noop()).is_none(), "the other one may come free");
+    second.end(rest, START);
+    let told = ticket.fetch(START, Waker::noop());
+    let Some(Err(Refusal::AllCooling { soonest })) = told else { panic!("{told:?}") };
+    assert!(soonest >= START + Duration::from_secs(9));
+    assert_eq!(group.waiting(), 0);
+}
+
+#[test]
+fn a_lease_that_is_handed_on_begins_when_it_is() {
+    let fleet = Fleet::new();
+    let group = fleet.group(limited(&fleet, &[1]), TieBreak::Random);
+    let old = served(&group, START);
+    let now = START + Duration::from_secs(600);
+    let mut ticket = waits(&group, now);
+    // A lease that is dropped does not know the time.
+    drop(old);
+    let lease = fetch(&mut ticket, now).expect("handed on");
+    lease.end(Outcome::Success, now + Duration::from_secs(1));
+    let _busy = served(&group, now);
+    let _waiting = waits(&group, now);
+    assert_eq!(
+        group.expected_wait(now),
+        Duration::from_secs(1),
+        "the usual answer took a second, not ten minutes"
+    );
+}
+
+/// Panics when it is told to.
+#[derive(Debug)]
+struct Moody(Arc<std::sync::atomic::AtomicBool>);
+
+impl leastbusy_balance::Choose for Moody {
+    fn choose(&mut self, _: &[leastbusy_balance::Candidate], _: &leastbusy_balance::Asked) -> usize {
+        assert!(!self.0.load(std::sync::atomic::Ordering::Relaxed), "moody");
+        0
+    }
+}
+
+#[test]
+fn a_strategy_that_panics_loses_nobody() {
+    let fleet = Fleet::new();
+    let mood = Arc::<std::sync::atomic::AtomicBool>::default();
+    let group = fleet.group(limited(&fleet, &[1]), TieBreak::Random).choosing_by(Moody(Arc::clone(&mood)));
+    let busy = served(&group, START);
+    let mut ticket = waits(&group, START);
+    mood.store(true, std::sync::atomic::Ordering::Relaxed);
+    let end = std::panic::AssertUnwindSafe(|| busy.end(Outcome::Success, START));
+    assert!(std::panic::catch_unwind(end).is_err());
+    mood.store(false, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(group.waiting(), 1);
+    assert!(fetch(&mut ticket, START).is_some());
+    assert_eq!((fleet.snapshot(), fleet.waiting()), (vec![0], 0));
+}
+
+#[test]
+fn nobody_waits_for_a_minute_that_takes_longer_than_it_would() {
+    let fleet = Fleet::new();
+    let terms = Arc::new(leastbusy_balance::Terms { rpm: Some(1), ..Default::default() });
+    let member = Member { terms, ..Member::new(fleet.deploy(), Weight::ONE) };
+    let group = fleet.group(vec![member], TieBreak::Random);
+    drop(served(&group, START));
+    let within = |seconds| Wait { until: START + Duration::from_secs(seconds), ..wait() };
+    let refused = group.pick_or_queue(&at(START), within(30)).map(|_| ()).unwrap_err();
+    assert_eq!(refused, Refusal::AllSpent { soonest: START + Duration::from_secs(60) });
+    assert!(matches!(group.pick_or_queue(&at(START), within(90)), Ok(Queued::Waiting(_))));
+    assert!(group.pick_or_queue(&at(START), within(0)).is_err());
 }

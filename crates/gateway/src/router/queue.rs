@@ -42,7 +42,8 @@ impl Router {
         // A future is asked with the waker that the queue is to wake.
         let asked = poll_fn(|context| {
             let waker = context.waker().clone();
-            Poll::Ready(group.pick_or_queue(&pick, Wait { priority, client, most, waker }))
+            let until = table.since_start(until);
+            Poll::Ready(group.pick_or_queue(&pick, Wait { priority, client, most, until, waker }))
         });
         let mut stay = Stay::begin(table, route.group, began);
         let ticket = match asked.await {

@@ -71,7 +71,8 @@ impl World<'_> {
             let waker = self.bell.waker(request);
             let client = if rules.queue.turns { walking.client as u64 } else { 0 };
             let priority = self.senders.priority(walking.client);
-            let wait = Wait { priority, client, most: gateway.most_waiting(), waker: waker.clone() };
+            let until = now.saturating_add(left);
+            let wait = Wait { priority, client, most: gateway.most_waiting(), until, waker: waker.clone() };
             gateway.pick_or_queue(self.now, pick, wait).map(|queued| (queued, waker))
         } else {
             gateway.pick(self.now, pick).map(|lease| (Queued::Served(lease), Waker::noop().clone()))

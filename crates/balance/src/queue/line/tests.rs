@@ -10,9 +10,11 @@ use crate::group::{Core, Group, Member, TieBreak};
 use crate::load::Weight;
 use crate::pick::{Demand, Pick};
 
-fn core() -> Arc<Core> {
+/// A group of so many members.
+fn core(members: usize) -> Arc<Core> {
     let fleet = Fleet::new();
-    let group: Group = fleet.group(vec![Member::new(fleet.deploy(), Weight::ONE)], TieBreak::Random);
+    let members = (0..members).map(|_| Member::new(fleet.deploy(), Weight::ONE)).collect();
+    let group: Group = fleet.group(members, TieBreak::Random);
     group.core
 }
 
@@ -24,7 +26,7 @@ struct Stage {
 
 impl Stage {
     fn new() -> Self {
-        Self { line: Line::default(), core: core() }
+        Self { line: Line::default(), core: core(1) }
     }
 
     fn comes(&mut self, priority: i64, client: u64, tokens: u32) -> Place {
@@ -140,7 +142,7 @@ impl Stage {
 #[test]
 fn who_is_refused_keeps_its_place_and_the_next_one_is_asked() {
     let mut stage = Stage::new();
-    let other = core();
+    let other = core(2);
     let first = stage.comes(0, 1, 0);
     let waiter = Waiter::new(other, &Pick::default(), Waker::noop().clone());
     let stranger = stage.line.push((0, 1), waiter);
@@ -169,4 +171,54 @@ fn when_nobody_is_unusual_one_refusal_is_enough() {
     });
     assert!(served.is_none());
     assert_eq!((asked, stage.line.waiting()), (1, 50));
+}
+
+#[test]
+fn long_requests_of_many_clients_take_no_more_than_two_rounds_of_looks() {
+    let mut stage = Stage::new();
+    for client in 0..2000 {
+        stage.comes(0, client, u32::MAX);
+    }
+    // Each costs 64 quanta. All are as far, so they are served in turn.
+    let clients: Vec<_> = (0..3).filter_map(|_| stage.serves()).map(|place| place.client).collect();
+    assert_eq!(clients, [0, 1, 2]);
+}
+
+#[test]
+fn who_was_served_out_of_turn_owes_no_more_than_the_longest_request() {
+    let mut stage = Stage::new();
+    stage.comes(0, 1, 1024);
+    let pick = Pick { above_order: Some(0), ..Pick::default() };
+    for _ in 0..1000 {
+        let waiter = Waiter::new(Arc::clone(&stage.core), &pick, Waker::noop().clone());
+        stage.line.push((0, 2), waiter);
+    }
+    // The first client's request cannot take what the second one's can.
+    for _ in 0..900 {
+        let served = stage.line.serve(|waiter| waiter.is_unusual.then_some(()));
+        assert_eq!(served.map(|(place, _, ())| place.client), Some(2));
+    }
+    for _ in 0..100 {
+        stage.comes(0, 1, 1024);
+    }
+    let order: Vec<_> = stage.order().into_iter().map(|place| place.client).collect();
+    let back = order.iter().position(|client| *client == 2).expect("a hundred are left");
+    assert!(back <= 65, "{back}: its turn comes again within what the longest request takes");
+}
+
+#[test]
+fn of_many_kinds_a_few_are_asked() {
+    let mut stage = Stage::new();
+    for order in 0..100 {
+        let pick = Pick { above_order: Some(order), ..Pick::default() };
+        let waiter = Waiter::new(Arc::clone(&stage.core), &pick, Waker::noop().clone());
+        stage.line.push((0, 0), waiter);
+    }
+    let mut asked = 0;
+    let served: Option<(_, _, ())> = stage.line.serve(|_| {
+        asked += 1;
+        None
+    });
+    assert!(served.is_none());
+    assert_eq!(asked, super::KINDS);
 }
