@@ -89,13 +89,16 @@ pub enum QueueEnd {
     ClientLeft,
     /// The queue was full, and a client with fewer requests in it, or a more urgent one, came.
     GaveWay,
+    /// The deployments that it could wait for have come to rest.
+    Unavailable,
     /// `max_queued_requests` were waiting already.
     Refused,
 }
 
 impl QueueEnd {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Served, Self::TimedOut, Self::ClientLeft, Self::GaveWay, Self::Refused];
+    pub const ALL: [Self; 6] =
+        [Self::Served, Self::TimedOut, Self::ClientLeft, Self::GaveWay, Self::Unavailable, Self::Refused];
 
     /// What it is called in metrics.
     #[must_use]
@@ -105,6 +108,7 @@ impl QueueEnd {
             Self::TimedOut => "timed_out",
             Self::ClientLeft => "client_left",
             Self::GaveWay => "gave_way",
+            Self::Unavailable => "unavailable",
             Self::Refused => "refused",
         }
     }

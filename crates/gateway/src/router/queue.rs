@@ -61,7 +61,8 @@ impl Router {
         let arrived = Arrival::new(table, ticket, until).await;
         stay.ends(Some(match arrived {
             Some(Ok(_)) => QueueEnd::Served,
-            Some(Err(_)) => QueueEnd::GaveWay,
+            Some(Err(Refusal::QueueFull { .. })) => QueueEnd::GaveWay,
+            Some(Err(_)) => QueueEnd::Unavailable,
             None => QueueEnd::TimedOut,
         }));
         arrived.unwrap_or(Err(Refusal::AllFull)).map(|lease| (lease, Instant::now()))

@@ -28,6 +28,15 @@ pub(crate) fn of_deployment(router: &Cooldown, own: &DeploymentCooldown) -> Arc<
     })
 }
 
+/// Whether the places of a group's deployments count for their shares: where prompts and caches count as parts of the whole,
+/// requests do too.
+pub(crate) fn shares_by_places<'d>(
+    router: &RouterSettings,
+    mut rooms: impl Iterator<Item = &'d Room>,
+) -> bool {
+    router.least_busy_by != config::BusyBy::default() && rooms.all(|room| room.places.is_some())
+}
+
 /// What a deployment's engine can hold.
 pub(crate) fn room(entry: &config::Deployment) -> Room {
     let engine = &entry.engine;

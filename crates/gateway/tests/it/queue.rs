@@ -277,3 +277,52 @@ async fn tokens_of_a_burst_count_before_its_first_answer() {
     upstream.next_request().await.answers(200, "{}").await;
     assert_eq!(second.answer().await.status, 200);
 }
+
+#[tokio::test]
+async fn with_prompts_that_count_requests_are_parts_of_the_slots() {
+    let (mut large, mut small) = (Upstream::start().await, Upstream::start().await);
+    let mut one = deployment("a", &large.base());
+    (one.engine.slots, one.engine.prefill_rate) = (Some(6), Some(1e9));
+    let mut other = deployment("b", &small.base());
+    (other.engine.slots, other.engine.prefill_rate) = (Some(2), Some(1e9));
+    let mut config = on_one_worker([one, other]);
+    config.router.least_busy_by.prefill = true;
+    let gateway = Gateway::start(&config);
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        let mut client = Client::connect(&gateway).await;
+        client.asks("m").await;
+        clients.push(client);
+    }
+    gateway.counts(&[6, 2]).await;
+    for _ in 0..6 {
+        large.next_request().await.answers(200, "{}").await;
+    }
+    for _ in 0..2 {
+        small.next_request().await.answers(200, "{}").await;
+    }
+}
+
+#[tokio::test]
+async fn who_waits_when_all_deployments_come_to_rest_is_told_that() {
+    let mut upstream = Upstream::start().await;
+    let mut config = scene(&upstream.base(), 10);
+    let mut other = deployment("b", &upstream.base());
+    other.model = "openai/other".to_owned();
+    other.max_parallel_requests = Some(1);
+    config.deployments.push(other);
+    config.router.retries.num_retries = 0;
+    config.router.cooldown.when_all_cooling = leastbusy_gateway::config::WhenAllCooling::Fail;
+    let gateway = Gateway::start(&config);
+    let (_first, one) = busy(&gateway, &mut upstream).await;
+    let (_second, two) = busy(&gateway, &mut upstream).await;
+    let mut client = waits(&gateway, r#""user":"any""#, 1).await;
+    for exchange in [one, two] {
+        exchange.plays(answers(429).header("retry-after", "30").json("{}")).await;
+    }
+    let answer = client.answer().await;
+    assert_eq!((answer.status, &answer.error()["type"]), (429, &"all_deployments_in_cooldown".into()));
+    let metrics = get(&gateway, "/metrics").await.text().to_owned();
+    let line = r#"leastbusy_queue_left_total{model_group="m",end="unavailable"} 1"#;
+    assert!(metrics.contains(line), "{metrics}");
+}

@@ -210,10 +210,14 @@ impl<'a> Builder<'a> {
     fn add_group(&mut self, name: &str, entries: &[usize], strategy: Strategy) -> Result<usize, NotUsable> {
         let deployments: Vec<_> =
             entries.iter().map(|&at| Arc::clone(&self.entries[at].deployment)).collect();
+        let rooms = deployments.iter().map(|deployment| &deployment.room);
+        let by_places = rules::shares_by_places(&self.config.router, rooms);
         let members: Vec<_> = deployments
             .iter()
             .map(|deployment| {
-                let weight = Weight::new(deployment.weight)
+                let places =
+                    deployment.room.places.filter(|_| by_places).map_or(1.0, |places| places.get().into());
+                let weight = Weight::new(deployment.weight * places)
                     .ok_or_else(|| NotUsable(format!("the weight of `{}` is not above 0", deployment.id)))?;
                 Ok(Member {
                     order: deployment.order,
