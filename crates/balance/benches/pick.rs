@@ -2,17 +2,22 @@
 //!
 //! `cargo bench -p leastbusy-balance` prints Markdown tables of nanoseconds a pick + drop: the best of
 //! several rounds, because everything that disturbs a round makes it slower. The second is of a gateway that goes by
-//! what 15 other instances told of the same deployments.
+//! what 15 other instances told of the same deployments, the third of one where requests wait.
 
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 #![expect(clippy::print_stdout, reason = "its table is its product")]
 
+use std::collections::VecDeque;
 use std::hint::black_box;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Barrier};
+use std::task::Waker;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use leastbusy_balance::{Answers, Fleet, Group, Lease, Member, Pick, Seen, TieBreak, View, Weight};
+use leastbusy_balance::{
+    Answers, Fleet, Group, Lease, Member, Pick, Queued, Seen, Ticket, TieBreak, View, Wait, Weight,
+};
 
 const SIZES: [usize; 5] = [4, 16, 64, 100, 1000];
 const ROUNDS: usize = 25;
@@ -107,9 +112,84 @@ fn table(group: fn(usize, Fleets) -> (Group, Vec<Lease>)) {
     }
 }
 
+/// A full group with so many waiters, all alike or each unlike the others, and another group beside it.
+struct Waiting {
+    full: Group,
+    beside: Group,
+    leases: VecDeque<Lease>,
+    tickets: VecDeque<Ticket>,
+    /// Orders that the waiters are above of, so that each is of another kind.
+    kinds: Vec<i64>,
+}
+
+impl Waiting {
+    fn new(waiters: usize, unlike: bool) -> Self {
+        let fleet = Fleet::new();
+        let member = || Member { limit: NonZeroU32::new(1), ..Member::new(fleet.deploy(), Weight::ONE) };
+        let full = fleet.group((0..16).map(|_| member()).collect(), TieBreak::Random);
+        let beside = (0..16).map(|_| Member::new(fleet.deploy(), Weight::ONE)).collect();
+        let beside = fleet.group(beside, TieBreak::Random);
+        let leases = (0..16).map(|_| full.pick(&Pick::default()).expect("a place for each")).collect();
+        let kinds = (0..waiters).map(|number| if unlike { -1 - number as i64 } else { -1 }).collect();
+        let mut waiting = Self { full, beside, leases, tickets: VecDeque::new(), kinds };
+        (0..waiters).for_each(|number| waiting.queue(number));
+        waiting
+    }
+
+    fn queue(&mut self, number: usize) {
+        let until = Duration::MAX;
+        let wait = Wait { priority: 0, client: 0, most: u32::MAX, until, waker: Waker::noop().clone() };
+        let above_order = Some(self.kinds[number]);
+        match self.full.pick_or_queue(&Pick { above_order, ..Pick::default() }, wait) {
+            Ok(Queued::Waiting(ticket)) => self.tickets.push_back(ticket),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// A lease ends, the next waiter gets its place, and another one comes.
+    fn hand_on(&mut self, number: usize) {
+        drop(self.leases.pop_front());
+        let mut first = self.tickets.pop_front().expect("somebody waits");
+        let lease = first.fetch(Duration::ZERO, Waker::noop()).expect("it was handed on").expect("a place");
+        self.leases.push_back(lease);
+        self.queue(number);
+    }
+}
+
+fn best_of(rounds: usize, turns: usize, mut turn: impl FnMut(usize)) -> f64 {
+    let mut round = || {
+        let begin = Instant::now();
+        (0..turns).for_each(&mut turn);
+        begin.elapsed().as_nanos() as f64 / turns as f64
+    };
+    (0..rounds).map(|_| round()).fold(f64::INFINITY, f64::min)
+}
+
+fn waiting_table() {
+    println!(
+        "| waiters | a place handed on, and one more comes | the same, no two alike | a pick + drop in another group |"
+    );
+    println!("|---:|---:|---:|---:|");
+    for waiters in [1, 100, 2000] {
+        let mut alike = Waiting::new(waiters, false);
+        let mut unlike = Waiting::new(waiters, true);
+        println!(
+            "| {waiters} | {:.0} ns | {:.0} ns | {:.0} ns |",
+            best_of(ROUNDS, 2000, |turn| alike.hand_on(turn % waiters)),
+            best_of(ROUNDS, 2000, |turn| unlike.hand_on(turn % waiters)),
+            best_of(ROUNDS, 20_000, |dice| {
+                let dice = dice as u64;
+                drop(black_box(unlike.beside.pick(&Pick { dice, ..Pick::default() })));
+            }),
+        );
+    }
+}
+
 fn main() {
     println!("One instance\n");
     table(group);
     println!("\nOne of sixteen\n");
     table(shared_group);
+    println!("\nSixteen full deployments\n");
+    waiting_table();
 }

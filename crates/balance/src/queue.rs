@@ -12,8 +12,9 @@
 //! lock under which it came free: nobody else can take it, and nobody wakes for nothing. The lowest priority number
 //! goes first; of the same priority, clients take turns by deficit round robin (Shreedhar and Varghese, "Efficient
 //! fair queuing using deficit round robin", 1995), counted in the tokens that their requests take; of the same
-//! client, whoever came first. One that left out members, because it was there or must not go there, may be overtaken
-//! by those that can take the place.
+//! client, whoever came first. Those that may go to the same deployments are of one kind, and take turns among themselves. When the
+//! first of a kind cannot take a place, because all of its kind was there or must not go there, the next kind is asked:
+//! the most urgent first, then whose first has waited longest.
 //!
 //! Who leaves drops the ticket. A lease that was handed over and not fetched goes to the next. When as many wait as may, a
 //! newcomer takes the place of one that is less urgent, or of the last one of a client that has more waiting than it:

@@ -1,7 +1,7 @@
 //! Who waits, and whose turn it is.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
@@ -20,22 +20,27 @@ const LEAST_COST: i64 = QUANTUM / 4;
 /// What a request counts at most, so that a turn comes after so many rounds at the latest.
 const MOST_COST: i64 = 64 * QUANTUM;
 
-/// How many kinds of waiters are asked at most, one of each, for one place. A ninth that could take it waits for the next look.
+/// How many kinds of waiters are asked at most for one place. A ninth that could take it waits for the next look.
 const KINDS: usize = 8;
-/// The deepest debt of a client whose requests were served out of turn.
-const DEBT_MAX: i64 = -MOST_COST;
 
 /// The requests that wait for one group.
 #[derive(Debug, Default)]
 pub(super) struct Line {
+    /// Waiters that find the same deployments full are of one kind: when the first of them finds no place, none does.
+    kinds: Vec<Kind>,
+    waiting: u32,
+    next: u64,
+    next_kind: u64,
+}
+
+/// Waiters that are alike, in the order they are served. There is at least one.
+#[derive(Debug)]
+struct Kind {
+    number: u64,
+    core: Arc<Core>,
+    wish: Wish,
     /// By priority.
     levels: BTreeMap<i64, Level>,
-    waiting: u32,
-    /// Waiters that may find a place where an ordinary one finds none, or the other way round.
-    unusual: BTreeSet<Place>,
-    /// The group as the first of them saw it; who came in by another name may see other members.
-    home: Option<Arc<Core>>,
-    next: u64,
 }
 
 /// Those of one priority. A client without waiters is not here.
@@ -59,6 +64,7 @@ struct Client {
 /// Where a waiter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Place {
+    kind: u64,
     pub(super) priority: i64,
     pub(super) client: u64,
     pub(super) number: u64,
@@ -73,7 +79,6 @@ pub(super) struct Waiter {
     pub(super) waker: Waker,
     pub(super) since: Duration,
     number: u64,
-    is_unusual: bool,
 }
 
 /// A [`Pick`] that outlives its call.
@@ -103,7 +108,7 @@ impl Waiter {
             prefer: pick.prefer,
             demand: pick.demand,
         };
-        Self { core, wish, waker, since: pick.now, number: 0, is_unusual: false }
+        Self { core, wish, waker, since: pick.now, number: 0 }
     }
 
     /// Its pick, made now.
@@ -129,21 +134,26 @@ impl Waiter {
             tokens => i64::from(tokens).clamp(LEAST_COST, MOST_COST),
         }
     }
+}
 
-    /// Whether the two find the same deployments full.
-    fn is_like(&self, other: &Self) -> bool {
-        have_same_places(&self.core, &other.core)
-            && self.wish.tried == other.wish.tried
-            && self.wish.among == other.wish.among
-            && self.wish.above_order == other.wish.above_order
-            && self.wish.even_resting == other.wish.even_resting
+impl Kind {
+    /// Whether a waiter finds the same deployments full.
+    fn is_of(&self, waiter: &Waiter) -> bool {
+        let (own, other) = (&self.wish, &waiter.wish);
+        have_same_places(&self.core, &waiter.core)
+            && own.tried == other.tried
+            && own.among == other.among
+            && own.above_order == other.above_order
+            && own.even_resting == other.even_resting
     }
 
-    fn leaves_out_nobody(&self) -> bool {
-        self.wish.tried.is_empty()
-            && self.wish.among.is_none()
-            && self.wish.above_order.is_none()
-            && !self.wish.even_resting
+    /// Its next waiter: the most urgent level, and on it the client whose turn it is.
+    fn settle(&mut self) -> Option<(i64, u64, &Waiter)> {
+        let mut level = self.levels.first_entry()?;
+        level.get_mut().settle_turn();
+        let (priority, level) = self.levels.first_key_value()?;
+        let client = level.turns.front()?;
+        Some((*priority, *client, level.clients.get(client)?.waiters.front()?))
     }
 }
 
@@ -217,32 +227,32 @@ impl Line {
 
     /// How many of this priority or a more urgent one wait.
     pub(super) fn waiting_until(&self, priority: i64) -> u32 {
-        let before = self
-            .levels
-            .range(..=priority)
-            .map(|(_, level)| level.clients.values().map(|client| client.waiters.len()).sum::<usize>());
-        u32::try_from(before.sum::<usize>()).unwrap_or(u32::MAX)
+        let levels = self.kinds.iter().flat_map(|kind| kind.levels.range(..=priority));
+        let clients = levels.flat_map(|(_, level)| level.clients.values());
+        u32::try_from(clients.map(|client| client.waiters.len()).sum::<usize>()).unwrap_or(u32::MAX)
     }
 
     /// Whether a place on this deployment may be for one of them.
     pub(super) fn wants(&self, deployment: DeploymentIndex) -> bool {
         let leads_there =
-            |core: &Arc<Core>| core.members.iter().any(|member| member.deployment == deployment);
-        !self.unusual.is_empty() || self.home.as_ref().is_some_and(leads_there)
+            |kind: &Kind| kind.core.members.iter().any(|member| member.deployment == deployment);
+        self.kinds.iter().any(leads_there)
     }
 
     pub(super) fn push(&mut self, (priority, client): (i64, u64), mut waiter: Waiter) -> Place {
-        let number = self.next;
+        waiter.number = self.next;
         self.next += 1;
-        let home = self.home.get_or_insert_with(|| Arc::clone(&waiter.core));
-        waiter.is_unusual = !waiter.leaves_out_nobody() || !have_same_places(home, &waiter.core);
-        waiter.number = number;
         self.waiting += 1;
-        let place = Place { priority, client, number };
-        if waiter.is_unusual {
-            self.unusual.insert(place);
-        }
-        let level = self.levels.entry(priority).or_default();
+        let known = self.kinds.iter().position(|kind| kind.is_of(&waiter));
+        let at = known.unwrap_or_else(|| {
+            let (core, wish) = (Arc::clone(&waiter.core), waiter.wish.clone());
+            self.kinds.push(Kind { number: self.next_kind, core, wish, levels: BTreeMap::new() });
+            self.next_kind += 1;
+            self.kinds.len() - 1
+        });
+        let kind = &mut self.kinds[at];
+        let place = Place { kind: kind.number, priority, client, number: waiter.number };
+        let level = kind.levels.entry(priority).or_default();
         let line = level.clients.entry(client).or_insert_with(|| {
             level.turns.push_back(client);
             Client::default()
@@ -252,48 +262,59 @@ impl Line {
     }
 
     pub(super) fn get_mut(&mut self, place: Place) -> Option<&mut Waiter> {
-        let client = self.levels.get_mut(&place.priority)?.clients.get_mut(&place.client)?;
+        let kind = self.kinds.iter_mut().find(|kind| kind.number == place.kind)?;
+        let client = kind.levels.get_mut(&place.priority)?.clients.get_mut(&place.client)?;
         let at = client.waiters.binary_search_by_key(&place.number, |waiter| waiter.number).ok()?;
         client.waiters.get_mut(at)
     }
 
     /// Takes out whoever leaves.
     pub(super) fn remove(&mut self, place: Place) -> Option<Waiter> {
-        let client = self.levels.get(&place.priority)?.clients.get(&place.client)?;
-        let at = client.waiters.binary_search_by_key(&place.number, |waiter| waiter.number).ok()?;
-        self.take(place.priority, place.client, at)
+        let at = self.kinds.iter().position(|kind| kind.number == place.kind)?;
+        let kind = &mut self.kinds[at];
+        let level = kind.levels.get_mut(&place.priority)?;
+        let waiters = &level.clients.get(&place.client)?.waiters;
+        let waiter = waiters.binary_search_by_key(&place.number, |waiter| waiter.number).ok()?;
+        let waiter = level.take(place.client, waiter)?;
+        if level.clients.is_empty() {
+            kind.levels.remove(&place.priority);
+        }
+        if kind.levels.is_empty() {
+            self.kinds.swap_remove(at);
+        }
+        self.waiting -= 1;
+        Some(waiter)
     }
 
     /// Who goes when somebody of this client comes and there is no room: the last of the least urgent, if they are less
     /// urgent, or else the last of the client that has most waiting, if that is more than the newcomer's would have.
     pub(super) fn gives_way(&self, (priority, client): (i64, u64)) -> Option<Place> {
-        let (least_urgent, level) = self.levels.last_key_value()?;
-        let waiting = |client: &Client| client.waiters.len();
-        let (most, crowd) = level.clients.iter().max_by_key(|(_, client)| waiting(client))?;
-        let own = level.clients.get(&client).map_or(0, waiting);
+        let least_urgent =
+            self.kinds.iter().filter_map(|kind| kind.levels.last_key_value()).map(|last| *last.0).max()?;
+        // Of each client how many wait, and the last of them.
+        let mut clients: BTreeMap<u64, (usize, Option<Place>)> = BTreeMap::new();
+        for kind in &self.kinds {
+            let level = kind.levels.get(&least_urgent);
+            for (client, line) in level.into_iter().flat_map(|level| &level.clients) {
+                let (waiting, last) = clients.entry(*client).or_default();
+                *waiting += line.waiters.len();
+                let own = line.waiters.back().map(|waiter| Place {
+                    kind: kind.number,
+                    priority: least_urgent,
+                    client: *client,
+                    number: waiter.number,
+                });
+                *last = [*last, own].into_iter().flatten().max_by_key(|place| place.number);
+            }
+        }
+        let own = clients.get(&client).map_or(0, |(waiting, _)| *waiting);
+        let (most, last) = clients.into_values().max_by_key(|(waiting, _)| *waiting)?;
         let gives_way = match least_urgent.cmp(&priority) {
             Ordering::Greater => true,
-            Ordering::Equal => own + 1 < waiting(crowd),
+            Ordering::Equal => own + 1 < most,
             Ordering::Less => false,
         };
-        let last = crowd.waiters.back().filter(|_| gives_way)?;
-        Some(Place { priority: *least_urgent, client: *most, number: last.number })
-    }
-
-    fn take(&mut self, priority: i64, client: u64, at: usize) -> Option<Waiter> {
-        let level = self.levels.get_mut(&priority)?;
-        let waiter = level.take(client, at)?;
-        if level.clients.is_empty() {
-            self.levels.remove(&priority);
-        }
-        self.waiting -= 1;
-        if waiter.is_unusual {
-            self.unusual.remove(&Place { priority, client, number: waiter.number });
-        }
-        if self.waiting == 0 {
-            self.home = None;
-        }
-        Some(waiter)
+        last.filter(|_| gives_way)
     }
 
     /// Offers a place to the waiters in their order, and takes out the first that `accepts`.
@@ -301,65 +322,35 @@ impl Line {
         &mut self,
         accepts: impl FnMut(&Waiter) -> Option<T>,
     ) -> Option<(Place, Waiter, T)> {
-        let (place, accepted) = self.find(accepts)?;
-        let client = self.levels.get_mut(&place.priority)?.clients.get_mut(&place.client)?;
-        let at = client.waiters.binary_search_by_key(&place.number, |waiter| waiter.number).ok()?;
-        client.credit = (client.credit - client.waiters.get(at)?.cost()).max(DEBT_MAX);
-        let waiter = self.take(place.priority, place.client, at)?;
-        Some((place, waiter, accepted))
+        let (place, _, accepted) = self.find(accepts)?;
+        let kind = self.kinds.iter_mut().find(|kind| kind.number == place.kind)?;
+        let client = kind.levels.get_mut(&place.priority)?.clients.get_mut(&place.client)?;
+        client.credit -= client.next_cost();
+        Some((place, self.remove(place)?, accepted))
     }
 
-    /// Whoever accepts first, and since when it waits, urgency before.
+    /// Of whoever accepts first, how urgent it is and since when it waits.
     pub(super) fn first<T>(&mut self, accepts: impl FnMut(&Waiter) -> Option<T>) -> Option<(i64, Duration)> {
-        let (place, _) = self.find(accepts)?;
-        Some((place.priority, get(&self.levels, place)?.since))
+        self.find(accepts).map(|(place, since, _)| (place.priority, since))
     }
 
-    fn find<T>(&mut self, mut accepts: impl FnMut(&Waiter) -> Option<T>) -> Option<(Place, T)> {
-        // Nearly always the first level is the only one that is looked at.
-        if let Some(mut level) = self.levels.first_entry() {
-            level.get_mut().settle_turn();
+    /// The first waiter of a kind speaks for all of it; of the kinds the most urgent goes first, then whose has waited longest.
+    fn find<T>(&mut self, mut accepts: impl FnMut(&Waiter) -> Option<T>) -> Option<(Place, Duration, T)> {
+        let mut offers = |kind: &mut Kind| {
+            let number = kind.number;
+            let (priority, client, waiter) = kind.settle()?;
+            let place = Place { kind: number, priority, client, number: waiter.number };
+            accepts(waiter).map(|accepted| (place, waiter.since, accepted))
+        };
+        if let [only] = self.kinds.as_mut_slice() {
+            return offers(only);
         }
-        // Those like one that found nobody free need not look.
-        let mut refused: Vec<&Waiter> = Vec::new();
-        'ordinary: for (priority, level) in &self.levels {
-            for client in &level.turns {
-                let waiters = level.clients.get(client).map(|client| &client.waiters).into_iter().flatten();
-                for waiter in waiters {
-                    if refused.iter().any(|refused| refused.is_like(waiter)) {
-                        continue;
-                    }
-                    if let Some(accepted) = accepts(waiter) {
-                        let place = Place { priority: *priority, client: *client, number: waiter.number };
-                        return Some((place, accepted));
-                    }
-                    refused.push(waiter);
-                    if !waiter.is_unusual || refused.len() == KINDS {
-                        break 'ordinary;
-                    }
-                }
-            }
-        }
-        // No other ordinary one can take it either.
-        for place in &self.unusual {
-            if KINDS <= refused.len() {
-                break;
-            }
-            let Some(waiter) = get(&self.levels, *place) else { continue };
-            if refused.iter().any(|refused| refused.is_like(waiter)) {
-                continue;
-            }
-            if let Some(accepted) = accepts(waiter) {
-                return Some((*place, accepted));
-            }
-            refused.push(waiter);
-        }
-        None
+        let heads = self.kinds.iter_mut().enumerate().filter_map(|(at, kind)| {
+            let (priority, _, waiter) = kind.settle()?;
+            Some((priority, waiter.number, at))
+        });
+        let mut heads: Vec<_> = heads.collect();
+        heads.sort_unstable();
+        heads.into_iter().take(KINDS).find_map(|(_, _, at)| offers(&mut self.kinds[at]))
     }
-}
-
-fn get(levels: &BTreeMap<i64, Level>, place: Place) -> Option<&Waiter> {
-    let waiters = &levels.get(&place.priority)?.clients.get(&place.client)?.waiters;
-    let at = waiters.binary_search_by_key(&place.number, |waiter| waiter.number).ok()?;
-    waiters.get(at)
 }

@@ -185,28 +185,6 @@ fn long_requests_of_many_clients_take_no_more_than_two_rounds_of_looks() {
 }
 
 #[test]
-fn who_was_served_out_of_turn_owes_no_more_than_the_longest_request() {
-    let mut stage = Stage::new();
-    stage.comes(0, 1, 1024);
-    let pick = Pick { above_order: Some(0), ..Pick::default() };
-    for _ in 0..1000 {
-        let waiter = Waiter::new(Arc::clone(&stage.core), &pick, Waker::noop().clone());
-        stage.line.push((0, 2), waiter);
-    }
-    // The first client's request cannot take what the second one's can.
-    for _ in 0..900 {
-        let served = stage.line.serve(|waiter| waiter.is_unusual.then_some(()));
-        assert_eq!(served.map(|(place, _, ())| place.client), Some(2));
-    }
-    for _ in 0..100 {
-        stage.comes(0, 1, 1024);
-    }
-    let order: Vec<_> = stage.order().into_iter().map(|place| place.client).collect();
-    let back = order.iter().position(|client| *client == 2).expect("a hundred are left");
-    assert!(back <= 65, "{back}: its turn comes again within what the longest request takes");
-}
-
-#[test]
 fn of_many_kinds_a_few_are_asked() {
     let mut stage = Stage::new();
     for order in 0..100 {
