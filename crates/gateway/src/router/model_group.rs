@@ -17,6 +17,8 @@ pub struct ModelGroup {
     pub name: String,
     pub(super) header: HeaderValue,
     pub(super) group: Group,
+    /// The same by a strategy of the program's own, for requests that ask for none.
+    pub(super) own: Option<Group>,
     /// The same for requests that ask for another strategy; each is made when the first one does.
     pub(super) otherwise: Box<[(Strategy, OnceLock<Group>)]>,
     /// The most requests that may wait for a place.
@@ -50,7 +52,7 @@ impl<'a> FromIterator<&'a ModelGroup> for Waiting {
 impl ModelGroup {
     /// Has requests that ask for no strategy go by one of the program's own.
     pub(super) fn choose_by(&mut self, choose: Box<dyn Choose>) {
-        self.group = self.group.choosing_by(choose);
+        self.own = Some(self.group.choosing_by(choose));
     }
 
     /// The deployment behind one of the group's members.
@@ -63,12 +65,10 @@ impl ModelGroup {
         &self.deployments[member]
     }
 
-    /// The group for a request that asks for this strategy.
+    /// The group for a request that asks for this strategy, or for none.
     pub(super) fn by(&self, strategy: Option<Strategy>) -> &Group {
-        let asked = strategy.and_then(|strategy| {
-            self.otherwise.iter().find(|(known, _)| discriminant(known) == discriminant(&strategy))
-        });
-        match asked {
+        let Some(asked) = strategy else { return self.own.as_ref().unwrap_or(&self.group) };
+        match self.otherwise.iter().find(|(known, _)| discriminant(known) == discriminant(&asked)) {
             Some((strategy, group)) => group.get_or_init(|| self.group.with_strategy(*strategy)),
             None => &self.group,
         }

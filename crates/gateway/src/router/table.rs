@@ -111,7 +111,9 @@ impl Table {
 
     /// Has the model groups that `strategies` knows choose by strategies of the program's own.
     pub fn choose_by(&mut self, strategies: &OwnStrategies) {
-        for group in &mut self.groups {
+        // Those of one deployment come last; there is nothing to choose.
+        let choosing = self.groups.len() - self.direct.len();
+        for group in &mut self.groups[..choosing] {
             if let Some(choose) = strategies.of(&group.name) {
                 group.choose_by(choose);
             }

@@ -1,5 +1,6 @@
 //! Strategies other than least busy: set for all, for some model groups, for one request.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use leastbusy_balance::{Asked, Candidate, Choose};
@@ -205,22 +206,27 @@ impl Choose for FillUp {
 
 #[tokio::test]
 async fn a_program_brings_a_strategy_of_its_own_and_a_request_may_ask_for_another() {
+    const ASKS: &str = r#""router_settings_override":{"routing_strategy":"least-busy"}"#;
     let mut upstream = Upstream::start().await;
     let base = upstream.base();
     let config = config(["a", "b"].map(|id| entry("m", &format!("openai/{id}"), id, &base)));
-    let strategies = OwnStrategies::new(|group| (group == "m").then(|| Box::new(FillUp) as _));
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&asked);
+    let strategies = OwnStrategies::new(move |group| {
+        seen.lock().unwrap().push(group.to_owned());
+        (group == "m").then(|| Box::new(FillUp) as _)
+    });
     let gateway = Gateway::start_with(&config, Options { strategies, ..Options::default() });
-    let mut clients = Vec::new();
+    assert_eq!(*asked.lock().unwrap(), ["m"], "once for each group");
     let mut open = Vec::new();
-    for _ in 0..3 {
+    // Least busy, which the configuration has for all, would go to the other one where one has a request more.
+    for (fields, expected) in [(None, [1, 0]), (Some(ASKS), [1, 1]), (None, [2, 1]), (None, [2, 2])] {
         let mut client = Client::connect(&gateway).await;
-        client.asks("m").await;
-        open.push(upstream.next_request().await);
-        clients.push(client);
+        match fields {
+            None => client.asks("m").await,
+            Some(fields) => client.asks_with("m", fields).await,
+        }
+        open.push((client, upstream.next_request().await));
+        assert_eq!(gateway.in_flight(), expected, "{fields:?}");
     }
-    assert_eq!(gateway.in_flight(), [2, 1]);
-    let mut client = Client::connect(&gateway).await;
-    client.asks_with("m", r#""router_settings_override":{"routing_strategy":"least-busy"}"#).await;
-    open.push(upstream.next_request().await);
-    assert_eq!(gateway.in_flight(), [2, 2]);
 }

@@ -254,6 +254,7 @@ impl<'a> Builder<'a> {
             name: name.to_owned(),
             header,
             group,
+            own: None,
             otherwise,
             queue_most,
             asking: Arc::new(AtomicU32::new(0)),
