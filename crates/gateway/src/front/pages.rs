@@ -12,7 +12,7 @@ use super::health;
 use super::keys::Caller;
 use crate::likeness;
 use crate::openai::ApiError;
-use crate::router::{Table, Waiting};
+use crate::router::Table;
 use crate::shared::Status;
 use crate::telemetry::metrics::Metrics;
 
@@ -58,21 +58,27 @@ pub(super) fn ready() -> Response<Body> {
 /// LiteLLM's names: a request is admitted once it has a place.
 pub(super) fn backlog(table: &Table, metrics: &Metrics) -> Response<Body> {
     let in_flight: u64 = table.fleet().snapshot().into_iter().map(u64::from).sum();
+    let mut queued = 0;
     let groups: Vec<Value> = table
         .waiting()
-        .map(|(name, waiting)| json!({ "model_group": name, "queued_requests": waiting.count() }))
+        .map(|(name, waiting)| {
+            let waiting = waiting.count();
+            queued += u64::from(waiting);
+            json!({ "model_group": name, "queued_requests": waiting })
+        })
         .collect();
     page(&json!({
         "in_flight_requests": in_flight,
         "admitted_requests": in_flight,
-        "queued_requests": table.waiting().map(|(_, waiting)| u64::from(waiting.count())).sum::<u64>(),
+        "queued_requests": queued,
         "rejected_requests": metrics.rejected(),
         "model_groups": groups,
     }))
 }
 
 pub(super) fn deployments(table: &Table) -> Response<Body> {
-    let waiting: HashMap<&str, Waiting> = table.waiting().collect();
+    let waiting: HashMap<&str, u32> =
+        table.waiting().map(|(name, waiting)| (name, waiting.count())).collect();
     let data: Vec<Value> = table
         .deployments()
         .map(|deployment| {
@@ -89,7 +95,7 @@ pub(super) fn deployments(table: &Table) -> Response<Body> {
                 "in_flight": condition.in_flight,
                 "in_flight_total": table.in_flight_total(deployment),
                 "max_parallel_requests": table.limit(deployment),
-                "queued": waiting.get(deployment.model_name.as_str()).map_or(0, Waiting::count),
+                "queued": waiting.get(deployment.model_name.as_str()),
                 "requests_last_minute": usage.requests,
                 "tokens_last_minute": table.counts_tokens().then_some(usage.tokens),
                 "state": condition.standing.name(),

@@ -1,5 +1,6 @@
 //! A model name's deployments, and the ways to choose among them.
 
+use std::collections::HashMap;
 use std::mem::discriminant;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -31,21 +32,29 @@ pub struct ModelGroup {
     pub(super) deployments: Vec<Arc<Deployment>>,
 }
 
-/// The requests that wait for a model group.
-#[derive(Debug, Clone)]
-pub struct Waiting(Box<[(Group, Arc<AtomicU32>)]>);
+/// The requests that wait under one name, in whatever groups have it.
+#[derive(Debug, Clone, Default)]
+pub struct Waiting(Vec<(Group, Arc<AtomicU32>)>);
 
 impl Waiting {
+    /// For each name of these groups, in their order, who waits under it.
+    pub(super) fn by_name(groups: &[ModelGroup]) -> Vec<(String, Self)> {
+        let mut places = HashMap::new();
+        let mut names: Vec<(String, Self)> = Vec::new();
+        for group in groups {
+            let place = *places.entry(group.name.as_str()).or_insert(names.len());
+            if place == names.len() {
+                names.push((group.name.clone(), Self::default()));
+            }
+            names[place].1.0.push((group.group.clone(), Arc::clone(&group.asking)));
+        }
+        names
+    }
+
     /// How many there are.
     #[must_use]
     pub fn count(&self) -> u32 {
         self.0.iter().map(|(group, asking)| group.waiting() + asking.load(Ordering::Relaxed)).sum()
-    }
-}
-
-impl<'a> FromIterator<&'a ModelGroup> for Waiting {
-    fn from_iter<I: IntoIterator<Item = &'a ModelGroup>>(groups: I) -> Self {
-        Self(groups.into_iter().map(|group| (group.group.clone(), Arc::clone(&group.asking))).collect())
     }
 }
 

@@ -37,6 +37,8 @@ pub struct Table {
     /// For each deployment, the group of it alone.
     direct: Vec<usize>,
     names: HashMap<String, usize>,
+    /// Who waits under which name; a routing group may have that of a model group.
+    waiting: Vec<(String, Waiting)>,
     /// Aliases of names that only a wildcard serves.
     aliases: HashMap<String, String>,
     /// Most specific first.
@@ -208,14 +210,10 @@ impl Table {
         &self.groups
     }
 
-    /// The names of model groups, and who waits for each; who calls one deployment by its id waits for the group that it is
-    /// listed under.
-    pub fn waiting(&self) -> impl Iterator<Item = (&str, Waiting)> {
-        let named = self.groups.iter().enumerate().filter(|(at, _)| !self.direct.contains(at));
-        named.map(|(_, group)| {
-            let alike = self.groups.iter().filter(|other| other.name == group.name);
-            (group.name.as_str(), alike.collect())
-        })
+    /// The names of model groups, each once, and who waits for it; who calls one deployment by its id waits for the group
+    /// that it is listed under.
+    pub fn waiting(&self) -> impl Iterator<Item = (&str, &Waiting)> {
+        self.waiting.iter().map(|(name, waiting)| (name.as_str(), waiting))
     }
 
     /// All deployments, in the order of the configuration.

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use leastbusy_gateway::config::{ClientKey, Config, KeyHash, Queue};
+use leastbusy_gateway::config::{ClientKey, Config, KeyHash, Queue, RoutingGroup, Strategy};
 use serde_json::Value;
 
 use super::client::{CHAT, Client, chat, get, post, request};
@@ -137,6 +137,32 @@ async fn a_full_queue_refuses_with_the_time_that_it_takes() {
     let page = get(&gateway, "/router/deployments").await.json();
     assert_eq!((&page["data"][0]["queued"], &page["data"][0]["state"]), (&1.into(), &"full".into()));
     drop(exchange);
+}
+
+#[tokio::test]
+async fn a_routing_group_with_the_name_of_a_model_group_is_one_line_with_it() {
+    let mut upstream = Upstream::start().await;
+    let mut config = scene(&upstream.base(), 1);
+    config.deployments.push(entry("other", "openai/other", "b", &upstream.base()));
+    config.router.routing_groups =
+        vec![RoutingGroup { name: "m".into(), models: vec!["m".into()], strategy: Strategy::RoundRobin }];
+    let gateway = Gateway::start(&config);
+    let (_first, _exchange) = busy(&gateway, &mut upstream).await;
+    let _second = waits(&gateway, r#""user":"any""#, 1).await;
+    assert_eq!(post(&gateway, CHAT, &chat("m")).await.status, 429);
+    let backlog = get(&gateway, "/health/backlog").await.json();
+    assert_eq!((&backlog["queued_requests"], &backlog["rejected_requests"]), (&1.into(), &1.into()));
+    assert_eq!(
+        backlog["model_groups"],
+        serde_json::json!([
+            {"model_group": "m", "queued_requests": 1},
+            {"model_group": "other", "queued_requests": 0},
+        ])
+    );
+    let metrics = get(&gateway, "/metrics").await;
+    assert_eq!(metrics.text().matches(r#"leastbusy_queue_waiting{model_group="m"} "#).count(), 1);
+    let page = get(&gateway, "/router/deployments").await.json();
+    assert_eq!((&page["data"][0]["queued"], &page["data"][1]["queued"]), (&1.into(), &0.into()));
 }
 
 #[tokio::test]

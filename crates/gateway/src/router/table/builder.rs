@@ -15,7 +15,7 @@ use crate::router::affinity::Affinity;
 use crate::router::deployment::{Deployment, NotUsable, Place};
 use crate::router::engine::Engines;
 use crate::router::filters::{Filters, HealthBoard};
-use crate::router::model_group::ModelGroup;
+use crate::router::model_group::{ModelGroup, Waiting};
 use crate::router::physical::{Counts, Physical};
 use crate::router::reliability::Reliability;
 use crate::router::rules;
@@ -110,6 +110,7 @@ impl<'a> Builder<'a> {
         Ok(Table {
             fleet: self.fleet,
             counts: self.counts,
+            waiting: Waiting::by_name(&self.groups),
             groups: self.groups,
             deployments: self.entries.into_iter().map(|entry| entry.deployment).collect(),
             direct,

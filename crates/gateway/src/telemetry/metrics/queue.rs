@@ -91,7 +91,7 @@ struct Lengths(Vec<(GroupLabels, Waiting)>);
 impl Lengths {
     fn of(table: &Table) -> Self {
         let labels = |name: &str| GroupLabels { model_group: name.to_owned() };
-        Self(table.waiting().map(|(name, waiting)| (labels(name), waiting)).collect())
+        Self(table.waiting().map(|(name, waiting)| (labels(name), waiting.clone())).collect())
     }
 }
 
