@@ -9,10 +9,16 @@ use tokio::task::JoinSet;
 
 use super::answer::Body;
 use super::pages;
-use crate::router::{Deployment, HealthBoard, HealthCheck, PROBE_TIMEOUT, Router, Table};
+use crate::router::{
+    Deployment, HealthBoard, HealthCheck, Life, PROBE_TIMEOUT, PROBES_AT_ONCE, Router, Table,
+};
 
-/// Deployments that are asked at once.
-const PROBES_AT_ONCE: usize = 32;
+/// What is known of one deployment.
+struct Found {
+    check: HealthCheck,
+    /// Whether it was asked for that.
+    was_asked: bool,
+}
 
 /// What background health checks found last where there are any; else every deployment that is not blocked is asked now.
 pub(super) async fn health(router: &Router) -> Response<Body> {
@@ -23,15 +29,18 @@ pub(super) async fn health(router: &Router) -> Response<Body> {
     };
     let (mut healthy, mut unhealthy) = (Vec::new(), Vec::new());
     for (at, deployment) in table.deployments().enumerate() {
-        let Some(check) = checks.remove(&at) else { continue };
+        let Some(Found { check, was_asked }) = checks.remove(&at) else { continue };
         let mut entry = json!({
             "model": format!("{}/{}", deployment.provider, deployment.model),
             "model_name": deployment.model_name,
             "model_id": deployment.id,
             "api_base": deployment.api_base,
-            "checked_seconds_ago": seconds_ago(&check),
+            "checked_seconds_ago": was_asked.then(|| seconds_ago(&check)),
         });
         if check.healthy {
+            if !was_asked {
+                entry["not_asked"] = Value::from(check.seen);
+            }
             healthy.push(entry);
         } else {
             entry["error"] = Value::from(check.seen);
@@ -61,13 +70,14 @@ fn seconds_ago(check: &HealthCheck) -> f64 {
 }
 
 /// What background checks found, by the deployments' places in the configuration.
-fn found(table: &Table, board: &HealthBoard) -> BTreeMap<usize, HealthCheck> {
+fn found(table: &Table, board: &HealthBoard) -> BTreeMap<usize, Found> {
     let deployments = table.deployments().enumerate().filter(|(_, deployment)| !deployment.blocked);
-    deployments.filter_map(|(at, deployment)| Some((at, board.last(deployment.counted_as)?))).collect()
+    let found = |check| Found { check, was_asked: true };
+    deployments.filter_map(|(at, deployment)| Some((at, found(board.last(deployment.counted_as)?)))).collect()
 }
 
 /// Asks every deployment that is not blocked, some at once.
-async fn ask_all(router: &Router) -> BTreeMap<usize, HealthCheck> {
+async fn ask_all(router: &Router) -> BTreeMap<usize, Found> {
     let mut checks = BTreeMap::new();
     let mut asking = JoinSet::new();
     let deployments = router.table().deployments().enumerate();
@@ -78,7 +88,10 @@ async fn ask_all(router: &Router) -> BTreeMap<usize, HealthCheck> {
         let router = router.clone();
         asking.spawn(async move {
             let probe = router.probe(at, PROBE_TIMEOUT).await;
-            (at, HealthCheck { healthy: probe.is_healthy(), seen: probe.seen, at: Instant::now() })
+            // One that is at its limit serves those it has.
+            let was_asked = probe.life != Life::NotAsked;
+            let healthy = probe.is_healthy() || !was_asked;
+            (at, Found { check: HealthCheck { healthy, seen: probe.seen, at: Instant::now() }, was_asked })
         });
     }
     while let Some(check) = asking.join_next().await {

@@ -42,7 +42,7 @@ pub use leased_body::{BrokenOff, LeasedBody};
 pub use model_group::{ModelGroup, Waiting};
 pub use observer::{AffinityResult, AttemptEnd, AttemptReason, AttemptStart, Observer, QueueEnd, QueueStay};
 pub use own_strategies::OwnStrategies;
-pub use probe::{Life, PROBE_TIMEOUT, Probe};
+pub use probe::{Life, PROBE_TIMEOUT, PROBES_AT_ONCE, Probe};
 pub use served::{CALL_ID, Facts, Served};
 pub use table::{Route, Table};
 pub use tokens::{Basis, Tokens};

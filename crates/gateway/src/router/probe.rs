@@ -3,9 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use http::{HeaderMap, Method, StatusCode};
-use leastbusy_balance::Outcome;
-
-use leastbusy_balance::Pick;
+use leastbusy_balance::{Outcome, Pick, Refusal};
 
 use super::affinity::Known;
 use super::attempt::Excused;
@@ -16,6 +14,9 @@ use crate::upstream::{Limits, RequestBody, Target, classify, send};
 
 /// How long a probe waits for a deployment that has no limit of its own for that.
 pub const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Deployments that are asked at once where all are.
+pub const PROBES_AT_ONCE: usize = 32;
 
 /// What a deployment said when asked for its models.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl Router {
         };
         let attempt = match self.pick(&Route::to(self.table().direct(deployment)), pick, picked) {
             Ok(attempt) => attempt,
-            Err(refusal) => return Probe { life: Life::NotAsked, seen: refusal.to_string() },
+            Err(refusal) => return Probe { life: Life::NotAsked, seen: why_not(refusal).to_owned() },
         };
         let deployment = attempt.deployment();
         let path = deployment.models_path.clone();
@@ -96,6 +97,13 @@ impl Router {
                 Probe { life: Life::NotShown, seen: seen.to_owned() }
             }
         }
+    }
+}
+
+fn why_not(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::AllSpent { .. } => "it has had its requests or tokens of this minute",
+        _ => "it is at its limit",
     }
 }
 

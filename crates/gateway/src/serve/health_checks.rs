@@ -8,15 +8,13 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::JoinSet;
 
-use crate::router::{HealthBoard, PROBE_TIMEOUT, Router, Table};
+use crate::router::{HealthBoard, PROBE_TIMEOUT, PROBES_AT_ONCE, Router, Table};
 
 /// Within this the first checks of all deployments are made, or within the interval where that is shorter: what is down
 /// when the gateway starts should be known soon.
 const FIRST_ROUND: Duration = Duration::from_secs(10);
 /// How far a check may be from its turn, as a part of the interval, so that instances which start together come apart.
 const JITTER: f64 = 0.1;
-/// Deployments that are asked at once.
-const CHECKS_AT_ONCE: usize = 32;
 /// How often idle connections are looked through.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(2);
 
@@ -59,7 +57,7 @@ impl Drop for HealthChecks {
 }
 
 async fn check_all(router: Router, board: Arc<HealthBoard>) {
-    let places = Arc::new(Semaphore::new(CHECKS_AT_ONCE));
+    let places = Arc::new(Semaphore::new(PROBES_AT_ONCE));
     let mut checks = JoinSet::new();
     let count = board.checked().len();
     for (turn, &deployment) in board.checked().iter().enumerate() {

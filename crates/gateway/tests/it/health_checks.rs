@@ -1,4 +1,4 @@
-//! Background health checks: what they ask, what they show, and whom they leave out.
+//! Health checks: what they ask, what they show, and whom those in the background leave out.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::client::{CHAT, Client, chat, get};
 use super::gateway::{Gateway, deployment, entry, eventually, on_one_worker};
-use super::script::{Played, Upstream, answers};
+use super::script::{Played, Upstream, answers, hangs};
 
 /// The shortest interval that a configuration may have.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -198,7 +198,7 @@ async fn each_deployment_is_asked_once_and_only_those_that_are_to_be() {
 
 #[tokio::test]
 async fn a_check_waits_as_long_as_its_deployment_says() {
-    let hung = Upstream::playing(super::script::hangs()).await;
+    let hung = Upstream::playing(hangs()).await;
     let slow = Deployment {
         health_check_timeout: Some(Duration::from_millis(100)),
         ..deployment("slow", &hung.base())
@@ -209,4 +209,24 @@ async fn a_check_waits_as_long_as_its_deployment_says() {
     let check = gateway.table().health_board().unwrap().last(counted_as).unwrap();
     assert!(check.seen.contains("timeout"), "{}", check.seen);
     gateway.stop().await;
+}
+
+#[tokio::test]
+async fn one_that_is_at_its_limit_is_not_asked_and_is_healthy() {
+    let busy = Upstream::playing(hangs()).await;
+    let full = Deployment { max_parallel_requests: Some(1), ..deployment("full", &busy.base()) };
+    let gateway = Gateway::start(&on_one_worker([full]));
+    let mut client = Client::connect(&gateway).await;
+    client.asks("m").await;
+    gateway.counts(&[1]).await;
+    let health = get(&gateway, "/health").await.json();
+    assert_eq!((&health["healthy_count"], &health["unhealthy_count"]), (&json!(1), &json!(0)), "{health}");
+    let entry = &health["healthy_endpoints"][0];
+    assert_eq!(
+        (&entry["not_asked"], &entry["checked_seconds_ago"]),
+        (&json!("it is at its limit"), &json!(null))
+    );
+    eventually("the one request", || busy.requests() == 1).await;
+    client.leaves();
+    gateway.ends().await;
 }
