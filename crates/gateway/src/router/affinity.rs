@@ -8,7 +8,7 @@ mod memory;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use leastbusy_balance::{DeploymentIndex, Preference, Standing};
+use leastbusy_balance::{DeploymentIndex, Group, Lease, Member, Pick, Preference, Standing};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use self::memory::Memory;
@@ -48,19 +48,26 @@ struct Mark {
 /// What the memory says of a request that goes to one model group.
 #[derive(Debug, Clone)]
 pub(super) struct Recalled {
-    pub(super) known: Known,
+    /// Who served last what has most in common with it.
+    pub(super) served: Option<DeploymentIndex>,
     bound: f64,
     /// Under which keys whoever serves is to be remembered.
     pub(super) keys: Arc<[u64]>,
 }
 
-/// Who served last what has most in common with a request.
+/// Who served last what has most in common with a request, as a pick for it sees that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Known {
     /// Nobody wants to know, or nothing of the request is like others.
     NotAsked,
     Nobody,
-    Deployment(DeploymentIndex),
+    /// One that the pick leaves out.
+    LeftOut,
+    /// One that may be picked.
+    Member {
+        deployment: DeploymentIndex,
+        order: i64,
+    },
 }
 
 /// Makes hashes of different things differ.
@@ -100,10 +107,9 @@ impl Affinity {
         let group = xxh3_64_with_seed(&route.group.to_ne_bytes(), self.seed_of(Kind::Place));
         let place =
             route.captures.iter().fold(group, |seed, model| xxh3_64_with_seed(model.as_bytes(), seed));
-        let known = marks.0.iter().find_map(|mark| self.memory.recall(mark.hash ^ place, now));
-        let known = known.map_or(Known::Nobody, Known::Deployment);
+        let served = marks.0.iter().find_map(|mark| self.memory.recall(mark.hash ^ place, now));
         let keys = marks.0.iter().filter(|mark| mark.is_learned).map(|mark| mark.hash ^ place).collect();
-        Recalled { known, bound: self.asked.bound, keys }
+        Recalled { served, bound: self.asked.bound, keys }
     }
 
     /// A deployment has served what has these keys, and has it in its cache.
@@ -121,26 +127,39 @@ impl Affinity {
 impl Recalled {
     /// Where it should go.
     pub(super) fn preference(&self) -> Option<Preference> {
-        match self.known {
-            Known::Deployment(deployment) => Some(Preference { deployment, bound: self.bound }),
-            Known::Nobody | Known::NotAsked => None,
+        self.served.map(|deployment| Preference { deployment, bound: self.bound })
+    }
+
+    /// The same as a pick among this group sees it.
+    pub(super) fn known(&self, pick: &Pick<'_>, group: &Group) -> Known {
+        let Some(deployment) = self.served else { return Known::Nobody };
+        let may_be_picked = |(at, member): &(usize, &Member)| {
+            member.deployment == deployment
+                && pick.among.is_none_or(|among| among.get(*at).is_none_or(|is_among| *is_among))
+                && pick.above_order.is_none_or(|above| above < member.order)
+                && !pick.tried.contains(&deployment)
+        };
+        let members = group.members().iter().enumerate().filter(may_be_picked);
+        match members.map(|(_, member)| member.order).min() {
+            Some(order) => Known::Member { deployment, order },
+            None => Known::LeftOut,
         }
     }
 }
 
 impl Known {
-    /// What became of it when the request went to `picked`.
-    pub(super) fn result(
-        self,
-        picked: DeploymentIndex,
-        table: &Table,
-        now: Instant,
-    ) -> Option<AffinityResult> {
+    /// What became of it when the request went where this lease is.
+    pub(super) fn result(self, lease: &Lease, table: &Table, now: Instant) -> Option<AffinityResult> {
         let known = match self {
             Self::NotAsked => return None,
             Self::Nobody => return Some(AffinityResult::Unknown),
-            Self::Deployment(known) if known == picked => return Some(AffinityResult::Hit),
-            Self::Deployment(known) => known,
+            Self::LeftOut => return Some(AffinityResult::Unavailable),
+            Self::Member { deployment, .. } if deployment == lease.deployment() => {
+                return Some(AffinityResult::Hit);
+            }
+            // Whoever could serve of a lower order goes first.
+            Self::Member { order, .. } if lease.order() < order => return Some(AffinityResult::Unavailable),
+            Self::Member { deployment, .. } => deployment,
         };
         Some(match table.fleet().condition(known, table.since_start(now)).standing {
             Standing::CoolingDown | Standing::Probing => AffinityResult::Unavailable,

@@ -88,12 +88,12 @@ impl Attempt {
         (lease, started): (Lease, Instant),
         Picked { number, reason, stream, excused, known, strategy: _ }: Picked,
     ) -> Self {
-        let lease_on = lease.deployment();
+        let affinity = known.result(&lease, table, started);
         let attempt = Self {
             table: Arc::clone(table),
             group,
             member: lease.member(),
-            leased: lease_on,
+            leased: lease.deployment(),
             order: lease.order(),
             in_flight: lease.in_flight_at_pick(),
             lease: Some(lease),
@@ -109,7 +109,7 @@ impl Attempt {
             takes: (TokenUse::Untold, 0),
             whole: Outcome::Success,
             excused,
-            affinity: known.result(lease_on, table, started),
+            affinity,
             keys: None,
             lost: None,
         };

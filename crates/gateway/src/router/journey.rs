@@ -194,7 +194,7 @@ impl<'a> Journey<'a> {
         };
         let mut picked = self.picked(route, reason);
         if let (AttemptReason::First, Some(recalled)) = (reason, &recalled) {
-            picked.known = recalled.known;
+            picked.known = recalled.known(&pick, &self.router.table().counting(route, None));
         }
         let asked = Instant::now();
         let attempt = match self.router.table().strict() {

@@ -146,7 +146,7 @@ pub enum AffinityResult {
     Hit,
     /// That deployment was full, or had more than its share of the load.
     TooBusy,
-    /// That deployment rested, or was being tried out after a rest.
+    /// That deployment was not to be had: it rested, was being tried out after a rest, or was not for this request (filters, order).
     Unavailable,
     /// Nothing like it was served lately.
     Unknown,

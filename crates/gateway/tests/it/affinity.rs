@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use leastbusy_gateway::config::{Affinity, ClientKey, Config, Hedge, KeyHash, TieBreak};
+use leastbusy_gateway::config::{Affinity, ClientKey, Config, Hedge, KeyHash, TagFilter, TieBreak};
 use serde_json::{Value, json};
 
 use super::client::{CHAT, Client, chat, get, post, request};
@@ -239,6 +239,42 @@ async fn while_a_deployment_rests_another_takes_over_and_keeps_the_session() {
     assert_eq!(results(&gateway).await, [0, 0, 1, 2]);
     tokio::time::sleep(Duration::from_millis(1100)).await;
     assert_eq!(always(&gateway, "", &body).await, "b", "its latest turns were read there");
+}
+
+#[tokio::test]
+async fn one_that_the_tags_leave_out_is_unavailable_and_not_too_busy() {
+    let (_upstreams, mut config) = four(by_session()).await;
+    config.router.filters.tags = Some(TagFilter::default());
+    config.deployments[0].tags = vec!["default".to_owned()];
+    config.deployments[1].tags = vec!["paid".to_owned()];
+    let gateway = Gateway::start(&config);
+    let session = "x-litellm-session-id: s\r\n";
+    assert_eq!(served_by(&gateway, session, &chat("m")).await, "a");
+    assert_eq!(served_by(&gateway, session, &with(r#""tags":["paid"]"#)).await, "b");
+    assert_eq!(results(&gateway).await, [0, 0, 1, 1]);
+}
+
+#[tokio::test]
+async fn one_of_a_higher_order_is_unavailable_while_a_lower_one_can_serve() {
+    let mut first = Upstream::start().await;
+    let second = Upstream::playing(answers(200).json("{}")).await;
+    let mut config = on_one_worker([deployment("a", &first.base()), deployment("b", &second.base())]);
+    config.router.affinity = by_session();
+    config.deployments[0].max_parallel_requests = Some(1);
+    config.deployments[1].order = 1;
+    let gateway = Gateway::start(&config);
+    let session = with(r#""litellm_session_id":"s""#);
+    let mut other = Client::connect(&gateway).await;
+    other.post(CHAT, &with(r#""litellm_session_id":"other""#)).await;
+    let exchange = first.next_request().await;
+    assert_eq!(post(&gateway, CHAT, &session).await.served_by(), "b");
+    exchange.answers(200, "{}").await;
+    assert_eq!(other.answer().await.served_by(), "a");
+    let mut again = Client::connect(&gateway).await;
+    again.post(CHAT, &session).await;
+    first.next_request().await.answers(200, "{}").await;
+    assert_eq!(again.answer().await.served_by(), "a");
+    assert_eq!(results(&gateway).await, [0, 0, 1, 2]);
 }
 
 #[tokio::test]

@@ -15,8 +15,8 @@ fn named<'a>(session: &'a str, user: &'a str) -> Traits<'a> {
 }
 
 /// Who is remembered for these traits on a route.
-fn known(affinity: &Affinity, traits: Traits<'_>, route: &Route<'_>) -> Known {
-    affinity.recall(&affinity.marks(traits).unwrap(), route, NOW).known
+fn known(affinity: &Affinity, traits: Traits<'_>, route: &Route<'_>) -> Option<DeploymentIndex> {
+    affinity.recall(&affinity.marks(traits).unwrap(), route, NOW).served
 }
 
 fn serves(affinity: &Affinity, traits: Traits<'_>, route: &Route<'_>, deployment: DeploymentIndex) {
@@ -41,14 +41,14 @@ fn the_session_goes_before_the_user_and_the_user_before_the_prompt() {
     let head = RequestHead::read(&body).unwrap();
     let prompt = Some((&body, &head.prompt));
     serves(&affinity, Traits { prompt, ..named("s", "u") }, &route, a);
-    assert_eq!(known(&affinity, named("s", "new"), &route), Known::Deployment(a));
+    assert_eq!(known(&affinity, named("s", "new"), &route), Some(a));
     serves(&affinity, named("s2", "u"), &route, b);
     serves(&affinity, Traits { prompt, ..Traits::default() }, &route, c);
     let all = |session, user| known(&affinity, Traits { prompt, ..named(session, user) }, &route);
-    assert_eq!(all("s", "u"), Known::Deployment(a));
-    assert_eq!(all("new", "u"), Known::Deployment(b));
-    assert_eq!(all("new", "new"), Known::Deployment(c));
-    assert_eq!(known(&affinity, named("new", "new"), &route), Known::Nobody);
+    assert_eq!(all("s", "u"), Some(a));
+    assert_eq!(all("new", "u"), Some(b));
+    assert_eq!(all("new", "new"), Some(c));
+    assert_eq!(known(&affinity, named("new", "new"), &route), None);
 }
 
 #[test]
@@ -56,10 +56,7 @@ fn a_session_is_not_a_user_of_that_name() {
     let fleet = Fleet::new();
     let affinity = affinity(true, true, false);
     serves(&affinity, Traits { session: Some("x"), ..Traits::default() }, &Route::to(0), fleet.deploy());
-    assert_eq!(
-        known(&affinity, Traits { user: Some("x"), ..Traits::default() }, &Route::to(0)),
-        Known::Nobody
-    );
+    assert_eq!(known(&affinity, Traits { user: Some("x"), ..Traits::default() }, &Route::to(0)), None);
 }
 
 #[test]
@@ -69,14 +66,14 @@ fn model_groups_and_what_stars_stand_for_are_apart() {
     let traits = Traits { session: Some("s"), ..Traits::default() };
     let route = Route { group: 3, captures: vec!["gpt", "4o"] };
     serves(&affinity, traits, &route, deployment);
-    assert_eq!(known(&affinity, traits, &route), Known::Deployment(deployment));
+    assert_eq!(known(&affinity, traits, &route), Some(deployment));
     for other in [
         Route::to(3),
         Route { group: 2, ..route.clone() },
         Route { captures: vec!["gpt4", "o"], ..route.clone() },
         Route { captures: vec!["4o", "gpt"], ..route.clone() },
     ] {
-        assert_eq!(known(&affinity, traits, &other), Known::Nobody, "{other:?}");
+        assert_eq!(known(&affinity, traits, &other), None, "{other:?}");
     }
 }
 
