@@ -1,6 +1,7 @@
 //! Background health checks: what they found, and whom that leaves out.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -16,10 +17,21 @@ pub struct HealthBoard {
     settings: HealthChecks,
     /// The deployments that are checked, by their places in the configuration: one entry for each physical one.
     checked: Vec<usize>,
-    found: Mutex<HashMap<DeploymentIndex, Found>>,
+    lines: HashMap<DeploymentIndex, Arc<Line>>,
+    /// From here the lines count time.
+    start: Instant,
 }
 
-#[derive(Debug, Clone, Default)]
+/// What stands on the board about one deployment.
+#[derive(Debug, Default)]
+struct Line {
+    found: Mutex<Found>,
+    /// Until when requests leave it out, in nanoseconds since the board's start; 0 where they do not. Picks of all workers
+    /// read it.
+    out_until: AtomicU64,
+}
+
+#[derive(Debug, Default)]
 struct Found {
     last: Option<HealthCheck>,
     counts: HealthCounts,
@@ -60,14 +72,14 @@ impl HealthBoard {
         let checked = entries
             .filter(|(_, (entry, _))| !entry.blocked && !entry.unchecked && is_in(&entry.model_name))
             .filter(|(_, (_, counted_as))| seen.insert(*counted_as))
-            .map(|(at, _)| at)
-            .collect();
+            .map(|(at, (_, counted_as))| (at, counted_as));
         Some(Arc::new(Self::new(settings.clone(), checked)))
     }
 
-    /// A board on which nothing stands yet.
-    fn new(settings: HealthChecks, checked: Vec<usize>) -> Self {
-        Self { settings, checked, found: Mutex::default() }
+    /// A board on which nothing stands yet, for deployments at these places in the configuration.
+    fn new(settings: HealthChecks, checked: impl Iterator<Item = (usize, DeploymentIndex)>) -> Self {
+        let (checked, lines) = checked.map(|(at, counted_as)| (at, (counted_as, Arc::default()))).unzip();
+        Self { settings, checked, lines, start: Instant::now() }
     }
 
     /// Which deployments are to be checked, by their places in the configuration.
@@ -91,19 +103,19 @@ impl HealthBoard {
     /// What the last check of a deployment found; `None` before the first one, and for those that are not checked.
     #[must_use]
     pub fn last(&self, deployment: DeploymentIndex) -> Option<HealthCheck> {
-        self.lock().get(&deployment).and_then(|found| found.last.clone())
+        self.lines.get(&deployment)?.lock().last.clone()
     }
 
     /// How often checks of a deployment ended how.
     #[must_use]
     pub fn counts(&self, deployment: DeploymentIndex) -> HealthCounts {
-        self.lock().get(&deployment).map_or_else(HealthCounts::default, |found| found.counts)
+        self.lines.get(&deployment).map(|line| line.lock().counts).unwrap_or_default()
     }
 
-    /// Notes what a check found. Says whether that is news: the first word on a deployment, or a change.
+    /// Notes what a check found. Says whether that is news: the first word on a deployment that is checked, or a change.
     pub fn note(&self, deployment: DeploymentIndex, probe: Probe, now: Instant) -> bool {
-        let mut board = self.lock();
-        let found = board.entry(deployment).or_default();
+        let Some(line) = self.lines.get(&deployment) else { return false };
+        let mut found = line.lock();
         let is_ignored = match probe.life {
             Life::Shown | Life::NotShown => false,
             Life::Busy => self.settings.ignore_transient,
@@ -120,12 +132,24 @@ impl HealthBoard {
             true => found.counts.healthy += 1,
             false => found.counts.unhealthy += 1,
         }
+        let out_until = if healthy { 0 } else { self.nanos(now).saturating_add(nanos(self.staleness())) };
+        line.out_until.store(out_until, Ordering::Relaxed);
         found.last = Some(HealthCheck { healthy, seen: probe.seen, at: now });
         was != Some(healthy)
     }
 
+    fn nanos(&self, now: Instant) -> u64 {
+        nanos(now.saturating_duration_since(self.start))
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Line {
     // A panic while it was held cannot have left more than a count behind.
-    fn lock(&self) -> MutexGuard<'_, HashMap<DeploymentIndex, Found>> {
+    fn lock(&self) -> MutexGuard<'_, Found> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -134,25 +158,23 @@ impl HealthBoard {
 #[derive(Debug)]
 pub(super) struct Checked {
     board: Arc<HealthBoard>,
-    members: Vec<DeploymentIndex>,
+    /// `None` for those that are not checked.
+    members: Vec<Option<Arc<Line>>>,
 }
 
 impl Checked {
     /// The filter for a group; `None` where checks do not decide on requests.
-    pub(super) fn new(board: Option<&Arc<HealthBoard>>, members: Vec<DeploymentIndex>) -> Option<Self> {
+    pub(super) fn new(board: Option<&Arc<HealthBoard>>, members: &[DeploymentIndex]) -> Option<Self> {
         let board = Arc::clone(board.filter(|board| board.settings.routing)?);
+        let members = members.iter().map(|member| board.lines.get(member).cloned()).collect();
         Some(Self { board, members })
     }
 
     /// Leaves out those whose last check failed and is not too old, unless that is all who are left.
     pub(super) fn keep(&self, left: &mut Left, now: Instant) {
-        let staleness = self.board.staleness();
-        let board = self.board.lock();
-        let is_out = |member: usize| {
-            let last = board.get(&self.members[member]).and_then(|found| found.last.as_ref());
-            last.is_some_and(|check| !check.healthy && now.saturating_duration_since(check.at) < staleness)
-        };
-        left.keep_if_any(|member| !is_out(member));
+        let now = self.board.nanos(now);
+        let out_until = |line: &Arc<Line>| line.out_until.load(Ordering::Relaxed);
+        left.keep_if_any(|member| self.members[member].as_ref().map_or(0, out_until) <= now);
     }
 }
 

@@ -93,7 +93,7 @@ impl Filters {
     /// The filters of a group of these entries, which are counted as `members`; `None` where none ever leaves any out.
     pub(super) fn new(
         entries: &[&config::Deployment],
-        members: Vec<DeploymentIndex>,
+        members: &[DeploymentIndex],
         (router, board): (&RouterSettings, Option<&Arc<HealthBoard>>),
     ) -> Result<Option<Box<Self>>, NotUsable> {
         let rules = &router.filters;

@@ -248,7 +248,7 @@ impl<'a> Builder<'a> {
         };
         let filters = Filters::new(
             &entries.iter().map(|&at| self.entries[at].config).collect::<Vec<_>>(),
-            deployments.iter().map(|deployment| deployment.counted_as).collect(),
+            &deployments.iter().map(|deployment| deployment.counted_as).collect::<Vec<_>>(),
             (router, self.health_board.as_ref()),
         )?;
         self.groups.push(ModelGroup {

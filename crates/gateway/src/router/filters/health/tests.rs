@@ -22,8 +22,8 @@ impl World {
         let fleet = Fleet::new();
         let members: Vec<_> = (0..3).map(|_| fleet.deploy()).collect();
         let settings = HealthChecks { interval: INTERVAL, routing: true, ..settings };
-        let board = Arc::new(HealthBoard::new(settings, vec![0, 1, 2]));
-        let group = Checked::new(Some(&board), members.clone()).unwrap();
+        let board = Arc::new(HealthBoard::new(settings, members.iter().copied().enumerate()));
+        let group = Checked::new(Some(&board), &members).unwrap();
         Self { board, members, group, start: Instant::now() }
     }
 
@@ -98,6 +98,6 @@ fn one_that_had_no_room_for_a_check_stays_as_it_was() {
 fn checks_decide_on_requests_only_where_they_are_told_to() {
     let settings = HealthChecks::default();
     assert!(!settings.routing);
-    assert!(Checked::new(Some(&Arc::new(HealthBoard::new(settings, Vec::new()))), Vec::new()).is_none());
-    assert!(Checked::new(None, Vec::new()).is_none());
+    assert!(Checked::new(Some(&Arc::new(HealthBoard::new(settings, std::iter::empty()))), &[]).is_none());
+    assert!(Checked::new(None, &[]).is_none());
 }
