@@ -50,7 +50,7 @@ pub(super) struct Journey<'a> {
     queue_takes: Option<Duration>,
     /// When the first returns that had all that its minute allows.
     spent_until: Option<Duration>,
-    sieve: Sieve,
+    sieve: Sieve<'a>,
     /// LiteLLM's test hook: the first attempt is to fail so, without being made.
     mock_failure: Option<MockFailure>,
     first: Place<'a>,

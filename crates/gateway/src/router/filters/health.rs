@@ -171,7 +171,7 @@ impl Checked {
     }
 
     /// Leaves out those whose last check failed and is not too old, unless that is all who are left.
-    pub(super) fn keep(&self, left: &mut Left, now: Instant) {
+    pub(super) fn keep(&self, left: &mut Left<'_>, now: Instant) {
         let now = self.board.nanos(now);
         let out_until = |line: &Arc<Line>| line.out_until.load(Ordering::Relaxed);
         left.keep_if_any(|member| self.members[member].as_ref().map_or(0, out_until) <= now);

@@ -1,16 +1,19 @@
 //! The members of a group that are left while filter after filter looks at them.
 
-/// Which members of a group are left. Costs nothing until one is left out.
+use std::borrow::Cow;
+
+/// Which members of a group are left. Costs nothing until a request leaves one out.
 #[derive(Debug)]
-pub(super) struct Left {
+pub(super) struct Left<'a> {
     members: usize,
     /// `None` while all of them are.
-    marks: Option<Vec<bool>>,
+    marks: Option<Cow<'a, [bool]>>,
 }
 
-impl Left {
-    pub(super) fn all(members: usize) -> Self {
-        Self { members, marks: None }
+impl<'a> Left<'a> {
+    /// Those of so many members that are marked; `None` is all of them.
+    pub(super) fn among(members: usize, marks: Option<&'a [bool]>) -> Self {
+        Self { members, marks: marks.map(Cow::Borrowed) }
     }
 
     pub(super) fn has(&self, member: usize) -> bool {
@@ -26,7 +29,8 @@ impl Left {
     pub(super) fn keep(&mut self, passes: impl Fn(usize) -> bool) {
         for member in 0..self.members {
             if self.has(member) && !passes(member) {
-                self.marks.get_or_insert_with(|| vec![true; self.members])[member] = false;
+                let marks = self.marks.get_or_insert_with(|| vec![true; self.members].into());
+                marks.to_mut()[member] = false;
             }
         }
     }
@@ -45,7 +49,7 @@ impl Left {
     }
 
     /// As a pick takes it: `None` is all members.
-    pub(super) fn into_among(self) -> Option<Vec<bool>> {
+    pub(super) fn into_among(self) -> Option<Cow<'a, [bool]>> {
         self.marks
     }
 }

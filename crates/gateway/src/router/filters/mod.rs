@@ -11,6 +11,7 @@ mod left;
 mod tags;
 mod window;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -31,7 +32,7 @@ use crate::openai::{ApiError, Extras, Overlay, Prompt};
 #[derive(Debug, Default)]
 pub(super) struct Filters {
     /// Which members are not blocked, where some are.
-    unblocked: Option<Vec<bool>>,
+    unblocked: Option<Box<[bool]>>,
     tags: Option<Tags>,
     windows: Option<Windows>,
     checked: Option<Checked>,
@@ -123,11 +124,9 @@ impl Filters {
     /// # Errors
     ///
     /// Why that is nobody.
-    pub(super) fn among(&self, asked: &Asked<'_>) -> Result<Option<Vec<bool>>, NobodyLeft> {
-        let mut left = Left::all(self.members);
-        if let Some(unblocked) = &self.unblocked
-            && !left.keep_if_any(|member| unblocked[member])
-        {
+    pub(super) fn among(&self, asked: &Asked<'_>) -> Result<Option<Cow<'_, [bool]>>, NobodyLeft> {
+        let mut left = Left::among(self.members, self.unblocked.as_deref());
+        if left.is_nobody() {
             return Err(NobodyLeft::Blocked);
         }
         if let Some(tags) = &self.tags {
@@ -151,8 +150,8 @@ impl Filters {
     }
 }
 
-fn unblocked(entries: &[&config::Deployment]) -> Option<Vec<bool>> {
-    let marks: Vec<_> = entries.iter().map(|entry| !entry.blocked).collect();
+fn unblocked(entries: &[&config::Deployment]) -> Option<Box<[bool]>> {
+    let marks: Box<[_]> = entries.iter().map(|entry| !entry.blocked).collect();
     marks.contains(&false).then_some(marks)
 }
 

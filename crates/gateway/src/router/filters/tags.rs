@@ -72,7 +72,7 @@ impl Tags {
     /// A request may turn the filter on for itself and not off: tags may be there to keep it away.
     pub(super) fn keep(
         &self,
-        left: &mut Left,
+        left: &mut Left<'_>,
         asked: &[String],
         is_asked: bool,
         headers: &HeaderMap,
@@ -90,7 +90,7 @@ impl Tags {
         self.keep_for(left, &wishes, user_agent.as_deref())
     }
 
-    fn keep_for(&self, left: &mut Left, wishes: &Wishes<'_>, user_agent: Option<&str>) -> bool {
+    fn keep_for(&self, left: &mut Left<'_>, wishes: &Wishes<'_>, user_agent: Option<&str>) -> bool {
         let is_default = |member: usize| self.members[member].has(DEFAULT);
         let obeys = |member: usize| wishes.obeys(&self.members[member]);
         let has_pattern = |member: usize| self.members[member].user_agents.is_some();

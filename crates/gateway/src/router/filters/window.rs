@@ -41,7 +41,7 @@ impl Windows {
     /// Where that is everybody; then nobody was left out.
     pub(super) fn keep(
         &self,
-        left: &mut Left,
+        left: &mut Left<'_>,
         bytes: usize,
         text: impl FnOnce() -> usize,
     ) -> Result<(), TooLong> {
@@ -59,7 +59,7 @@ impl Windows {
     }
 
     /// Leaves out all but those that take the longest prompts.
-    pub(super) fn keep_longest(&self, left: &mut Left, longest: u64) {
+    pub(super) fn keep_longest(&self, left: &mut Left<'_>, longest: u64) {
         left.keep(|member| self.members[member] == longest);
     }
 }

@@ -1,5 +1,7 @@
 //! The filters on a request's way: looked at before each pick, and what they leave out remembered.
 
+use std::borrow::Cow;
+
 use leastbusy_balance::{Ask, GiveUp, Step};
 
 use super::{Journey, place, ways};
@@ -11,15 +13,15 @@ use crate::router::ways::{FIRST, lead_elsewhere_if_too_long};
 
 /// What the filters have made of a request so far.
 #[derive(Debug)]
-pub(super) struct Sieve {
+pub(super) struct Sieve<'a> {
     /// Which members of the group that it is on may serve it; `None` is all of them.
-    among: Option<Vec<bool>>,
+    among: Option<Cow<'a, [bool]>>,
     too_long: WhenTooLong,
     /// Why what it asked for has nobody for it.
     nobody: Option<NobodyLeft>,
 }
 
-impl Sieve {
+impl Sieve<'_> {
     pub(super) fn new(table: &Table, call: &Call<'_>) -> Self {
         let too_long = match lead_elsewhere_if_too_long(table, call) {
             true => WhenTooLong::Refuse,

@@ -32,7 +32,7 @@ impl World {
     }
 
     fn left(&self, after: Duration) -> Vec<usize> {
-        let mut left = Left::all(3);
+        let mut left = Left::among(3, None);
         self.group.keep(&mut left, self.start + after);
         left.iter().collect()
     }

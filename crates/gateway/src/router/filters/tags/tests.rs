@@ -27,7 +27,7 @@ fn served(tags: &Tags, asked: &str, is_asked: bool, user_agent: &str) -> Option<
     if !user_agent.is_empty() {
         headers.insert(header::USER_AGENT, HeaderValue::from_str(user_agent).unwrap());
     }
-    let mut left = Left::all(tags.members.len());
+    let mut left = Left::among(tags.members.len(), None);
     tags.keep(&mut left, &asked, is_asked, &headers).then(|| left.iter().collect())
 }
 

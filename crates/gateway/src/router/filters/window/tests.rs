@@ -11,7 +11,7 @@ fn windows(limits: &[Option<u64>]) -> Option<Windows> {
 }
 
 fn left(windows: &Windows, bytes: usize) -> Result<Vec<usize>, TooLong> {
-    let mut left = Left::all(windows.members.len());
+    let mut left = Left::among(windows.members.len(), None);
     windows.keep(&mut left, bytes, || bytes).map(|()| left.iter().collect())
 }
 
@@ -36,7 +36,7 @@ fn one_that_fits_nowhere_leaves_nobody_out_and_can_go_to_the_longest() {
     let windows = windows(&[Some(100), Some(1000), Some(1000)]).unwrap();
     let too_long = TooLong { prompt: 1001, longest: 1000 };
     assert_eq!(left(&windows, 4004), Err(too_long));
-    let mut all = Left::all(3);
+    let mut all = Left::among(3, None);
     assert_eq!(windows.keep(&mut all, 4004, || 4004), Err(too_long));
     windows.keep_longest(&mut all, too_long.longest);
     assert_eq!(all.iter().collect::<Vec<_>>(), [1, 2]);
@@ -45,7 +45,7 @@ fn one_that_fits_nowhere_leaves_nobody_out_and_can_go_to_the_longest() {
 #[test]
 fn the_longest_is_one_of_those_that_are_left() {
     let windows = windows(&[Some(100), Some(1000)]).unwrap();
-    let mut without_the_longer = Left::all(2);
+    let mut without_the_longer = Left::among(2, None);
     without_the_longer.keep(|member| member == 0);
     let too_long = windows.keep(&mut without_the_longer, 500, || 500).unwrap_err();
     assert_eq!(too_long, TooLong { prompt: 125, longest: 100 });
@@ -54,7 +54,7 @@ fn the_longest_is_one_of_those_that_are_left() {
 #[test]
 fn only_text_counts_and_only_where_it_matters() {
     let windows = windows(&[Some(100), Some(1000)]).unwrap();
-    let mut all = Left::all(2);
+    let mut all = Left::among(2, None);
     // A picture of 1 MB with a question beside it.
     assert_eq!(windows.keep(&mut all, 1_000_000, || 80), Ok(()));
     assert_eq!(windows.keep(&mut all, 400, || panic!("it fits everywhere in any case")), Ok(()));
