@@ -9,7 +9,7 @@ mod minute;
 mod shown;
 mod turns;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use http::HeaderMap;
@@ -86,7 +86,8 @@ impl Keys {
         }
         let all = by_hash.len();
         let kept = by_hash.keys().filter(|hash| before.contains_key(*hash)).count();
-        for gone in before.values().filter(|old| by_hash.values().all(|new| new.name() != old.name())) {
+        let names: HashSet<_> = by_hash.values().map(|client| client.name()).collect();
+        for gone in before.values().filter(|old| !names.contains(old.name())) {
             clients.metrics.forget_key(gone.name());
         }
         *clients.by_hash.write().unwrap_or_else(PoisonError::into_inner) = by_hash;
