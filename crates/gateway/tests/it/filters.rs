@@ -1,6 +1,6 @@
 //! Who serves a request at all: tags, context windows, and deployments that are blocked.
 
-use leastbusy_gateway::config::{Config, Deployment, TagFilter};
+use leastbusy_gateway::config::{Config, Deployment, Strategy, TagFilter};
 use serde_json::json;
 
 use super::client::{Answer, CHAT, Client, chat, get, post, request};
@@ -24,6 +24,7 @@ fn reads(id: &str, tokens: u64, at: &Played) -> Deployment {
 fn with_tags(deployments: impl IntoIterator<Item = Deployment>) -> Config {
     let mut config = on_one_worker(deployments);
     config.router.filters.tags = Some(TagFilter::default());
+    config.router.strategy = Strategy::RoundRobin;
     config
 }
 
@@ -34,7 +35,7 @@ async fn asks(gateway: &Gateway, headers: &str, fields: &str) -> Answer {
     client.answer().await
 }
 
-/// Who serves so many requests with these headers and fields, each named once.
+/// Who serves twelve requests with these headers and fields, each named once: where several may, they take turns.
 async fn served(gateway: &Gateway, headers: &str, fields: &str) -> Vec<String> {
     let mut served = Vec::new();
     for _ in 0..12 {
@@ -147,6 +148,7 @@ async fn fallbacks_take_over_from_a_group_without_the_tags_and_keep_to_them() {
 async fn a_prompt_goes_to_deployments_that_can_read_it() {
     let at = well().await;
     let mut config = on_one_worker([reads("small", 100, &at), reads("large", 1000, &at)]);
+    config.router.strategy = Strategy::RoundRobin;
     config.router.filters.context_window = true;
     let gateway = Gateway::start(&config);
     let long = format!(r#","tools":["{}"]"#, "x".repeat(500));
