@@ -16,12 +16,21 @@ use super::process::{Process, config_file};
 use super::script::{Script, Upstream, answers, hangs};
 
 const INTERVAL: Duration = Duration::from_millis(100);
+/// Where the age of a reading counts, and the machine may be busy with other things for a while.
+const SELDOM: Duration = Duration::from_secs(1);
 
 /// As the configuration has it, with pages that are read ten times a second.
 fn reading(deployments: impl IntoIterator<Item = Deployment>, kind: EngineKind) -> Config {
     let mut config = on_one_worker(deployments);
     config.deployments.iter_mut().for_each(|deployment| deployment.engine.kind = Some(kind));
     config.router.engine_load.interval = INTERVAL;
+    config
+}
+
+/// The same with pages that are read once a second.
+fn reading_seldom(deployments: impl IntoIterator<Item = Deployment>, kind: EngineKind) -> Config {
+    let mut config = reading(deployments, kind);
+    config.router.engine_load.interval = SELDOM;
     config
 }
 
@@ -50,7 +59,7 @@ async fn slow_engine(name: &str) -> simulated::Engine {
 async fn traffic_past_the_gateway_is_made_room_for() {
     let (ada, bob) = (slow_engine("ada").await, slow_engine("bob").await);
     let entries = [&ada, &bob].map(|engine| entry("m", "openai/m", engine.name(), &engine.base_url()));
-    let gateway = Gateway::start(&reading(entries, EngineKind::Vllm));
+    let gateway = Gateway::start(&reading_seldom(entries, EngineKind::Vllm));
     let mut strangers = Vec::new();
     for _ in 0..3 {
         let mut stranger = Client::connect_to(ada.addr()).await;
@@ -163,7 +172,7 @@ async fn what_was_told_fades_when_nothing_more_is() {
     let mood = Mood::new(WELL);
     let (told, quiet) = (engine(&mood).await, engine(&Mood::new(2)).await);
     let entries = [deployment("told", &told.base()), deployment("quiet", &quiet.base())];
-    let gateway = Gateway::start(&reading(entries, EngineKind::Vllm));
+    let gateway = Gateway::start(&reading_seldom(entries, EngineKind::Vllm));
     eventually("a word of six requests", || elsewhere(gateway.table(), 0) == Some(6.0)).await;
     for _ in 0..8 {
         assert_eq!(post(&gateway, CHAT, &chat("m")).await.served_by(), "quiet");
@@ -173,12 +182,12 @@ async fn what_was_told_fades_when_nothing_more_is() {
     let mut last = 6.0;
     while let Some(left) = elsewhere(gateway.table(), 0).filter(|left| 0.0 < *left) {
         // A reading that was under way may have renewed it.
-        assert!(left <= last || silent.elapsed() < INTERVAL, "{left} after {last}");
+        assert!(left <= last || silent.elapsed() < SELDOM, "{left} after {last}");
         last = left;
-        assert!(silent.elapsed() < 20 * INTERVAL, "{left} is left");
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert!(silent.elapsed() < 20 * SELDOM, "{left} is left");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert!(2 * INTERVAL < silent.elapsed(), "{:?}", silent.elapsed());
+    assert!(2 * SELDOM < silent.elapsed(), "{:?}", silent.elapsed());
     let mut served = Vec::new();
     for _ in 0..40 {
         served.push(post(&gateway, CHAT, &chat("m")).await.served_by().to_owned());
@@ -198,8 +207,8 @@ async fn a_server_is_asked_once_for_all_its_deployments_and_with_their_key() {
         entry("again", "openai/m", "again", &base),
     ];
     entries.iter_mut().for_each(|entry| entry.api_key = Some(Secret::new("sk-engine")));
-    let gateway = Gateway::start(&reading(entries, EngineKind::Sglang));
     let began = Instant::now();
+    let gateway = Gateway::start(&reading_seldom(entries, EngineKind::Sglang));
     for _ in 0..3 {
         let exchange = upstream.next_request().await;
         assert_eq!(exchange.head.first_line, "GET /metrics HTTP/1.1");
@@ -209,7 +218,7 @@ async fn a_server_is_asked_once_for_all_its_deployments_and_with_their_key() {
                     sglang:num_running_reqs{model_name=\"n\"} 5\nsglang:num_queue_reqs{model_name=\"n\"} 4\n";
         exchange.plays(answers(200).claiming(page.len(), page.as_bytes())).await;
     }
-    assert!(2 * INTERVAL.mul_f64(0.9) <= began.elapsed(), "{:?}", began.elapsed());
+    assert!(2 * SELDOM.mul_f64(0.9) <= began.elapsed(), "{:?}", began.elapsed());
     // The later of two entries that lead to one deployment shows the same as the first.
     let seen = [0, 1, 2].map(|place| elsewhere(gateway.table(), place).unwrap());
     assert!(seen[0] <= 2.0 && 2.0 < seen[1] && (seen[0] - seen[2]).abs() < 0.5, "{seen:?}");

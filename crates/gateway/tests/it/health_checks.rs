@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
-use leastbusy_gateway::config::{Config, Deployment, HealthChecks};
+use leastbusy_gateway::config::{Config, Deployment, HealthChecks, Strategy};
 use serde_json::json;
 
 use super::client::{CHAT, Client, chat, get};
@@ -39,6 +39,7 @@ impl Engine {
 fn checked(deployments: impl IntoIterator<Item = Deployment>, checks: HealthChecks) -> Config {
     let mut config = on_one_worker(deployments);
     config.router.filters.health_checks = Some(HealthChecks { interval: INTERVAL, ..checks });
+    config.router.strategy = Strategy::RoundRobin;
     config
 }
 
@@ -59,7 +60,7 @@ impl Gateway {
     }
 }
 
-/// Who serves 20 requests, each named once.
+/// Who serves 20 requests, each named once: where several may, they take turns.
 async fn served(gateway: &Gateway) -> Vec<String> {
     let mut client = Client::connect(gateway).await;
     let mut served = Vec::new();
@@ -100,14 +101,14 @@ async fn where_none_is_healthy_all_are_asked() {
 async fn a_check_that_is_stale_leaves_nobody_out() {
     let (sick, well) = (Engine::with(500).await, Engine::with(200).await);
     let well = Deployment { unchecked: true, ..well.serves("well") };
-    let checks = HealthChecks { staleness: Some(Duration::from_secs(1)), ..routing() };
+    let checks = HealthChecks { staleness: Some(Duration::from_secs(4)), ..routing() };
     let mut config = checked([sick.serves("sick"), well], checks);
     // The second check is a long way off.
     config.router.filters.health_checks.as_mut().unwrap().interval = Duration::from_secs(600);
     let gateway = Gateway::start(&config);
     gateway.knows(&[Some(false), None]).await;
     assert_eq!(served(&gateway).await, ["well"]);
-    tokio::time::sleep(Duration::from_millis(1100)).await;
+    tokio::time::sleep(Duration::from_millis(4100)).await;
     assert_eq!(served(&gateway).await, ["sick", "well"]);
 }
 
