@@ -33,6 +33,7 @@ mod headers;
 mod health_checks;
 mod hedges;
 mod keys;
+mod keys_file;
 mod leaving;
 mod odd_answers;
 mod pages;
