@@ -69,7 +69,7 @@ impl Config {
         general::check(&self.general, &mut mistakes);
         self.check_capacity(&mut mistakes);
         self.check_filters(&mut mistakes);
-        client_keys::check(&self.keys, &[], &mut mistakes);
+        client_keys::check(&self.keys, &[], self.general.master_hash(), &mut mistakes);
         if let Some(shared) = &self.shared_state {
             shared_state::check(shared, &mut mistakes);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::{Finding, Path};
+use super::finding::{Finding, Path, Step};
 use super::tree::{Node, Value};
 
 /// The variables that `os.environ/NAME`, the providers' defaults and the overrides are read from.
@@ -135,11 +135,28 @@ fn unset(name: &str, path: &Path) -> Finding {
         )
         .way_out("set the variable, or remove `master_key` to serve without a key on loopback");
     }
+    if bounds_a_key(path) {
+        return Finding::mistake(
+            path.clone(),
+            format!("the environment variable {name} is not set, and without it the key would open more"),
+        )
+        .way_out("set the variable, or remove the setting");
+    }
     Finding::warning(
         path.clone(),
         format!("the environment variable {name} is not set; `{path}` is left out"),
     )
     .way_out("set the variable, or remove the setting")
+}
+
+/// Whether a client's key opens more without this setting.
+fn bounds_a_key(path: &Path) -> bool {
+    let [Step::Key(top), Step::Index(_), Step::Key(key), ..] = path.steps() else { return false };
+    top == "keys"
+        && matches!(
+            key.as_str(),
+            "models" | "expires" | "blocked" | "rpm_limit" | "tpm_limit" | "max_parallel_requests"
+        )
 }
 
 #[cfg(test)]

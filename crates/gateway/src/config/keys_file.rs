@@ -6,7 +6,7 @@ use super::check::client_keys as check;
 use super::document::Document;
 use super::environment::Environment;
 use super::finding::{Finding, LoadError, Path, Severity};
-use super::{ClientKey, keys, read};
+use super::{ClientKey, KeyHash, keys, read};
 
 /// A file of keys of clients. It can be read again and again.
 #[derive(Debug, Clone)]
@@ -20,6 +20,7 @@ pub struct KeysFile {
 pub(crate) struct Beside<'a> {
     /// Keys that stand in the configuration.
     pub(crate) keys: &'a [ClientKey],
+    pub(crate) master: Option<KeyHash>,
     /// Names of models, for a hint.
     pub(crate) models: &'a [&'a str],
 }
@@ -65,7 +66,7 @@ impl KeysFile {
             }
             let keys = read::client_keys(reader, list);
             let mut mistakes = Vec::new();
-            check::check(&keys, beside.keys, &mut mistakes);
+            check::check(&keys, beside.keys, beside.master, &mut mistakes);
             let is_mistake = |finding: &&Finding| finding.severity == Severity::Mistake;
             let said: Vec<_> =
                 reader.findings.iter().filter(is_mistake).map(|finding| finding.path.clone()).collect();

@@ -91,7 +91,8 @@ impl Config {
     /// The keys in its keys file, and what is odd about them.
     fn read_keys(&self, file: &KeysFile) -> Result<(Vec<ClientKey>, Vec<Finding>), LoadError> {
         let models: Vec<_> = self.names().collect();
-        file.read(Beside { keys: &self.keys, models: &models }, &|name| self.leads_somewhere(name))
+        let beside = Beside { keys: &self.keys, master: self.general.master_hash(), models: &models };
+        file.read(beside, &|name| self.leads_somewhere(name))
     }
 }
 

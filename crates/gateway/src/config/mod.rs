@@ -324,6 +324,13 @@ pub struct GeneralSettings {
     pub runtime: Runtime,
 }
 
+impl GeneralSettings {
+    /// The hash of the master key, which no client's key may have.
+    pub(crate) fn master_hash(&self) -> Option<KeyHash> {
+        self.master_key.as_ref().map(|key| KeyHash::of(key.expose().as_bytes()))
+    }
+}
+
 impl Default for GeneralSettings {
     fn default() -> Self {
         Self {

@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::StartError;
-use crate::config::{Beside, ClientKey, Config, Finding, KeysFile, LoadError};
+use crate::config::{Beside, ClientKey, Config, Finding, KeyHash, KeysFile, LoadError};
 use crate::front::{Keys, Replaced};
 use crate::router::Table;
 use crate::telemetry::metrics::Metrics;
@@ -28,8 +28,13 @@ pub(super) fn start(
     let keys = Arc::new(Keys::new(config, metrics));
     let Some(file) = config.general.keys_file.clone() else { return Ok((keys, None)) };
     let mark = Mark::of(file.path());
-    let reader =
-        Reader { file, fixed: config.keys.clone(), table: Arc::clone(table), keys: Arc::clone(&keys) };
+    let reader = Reader {
+        file,
+        fixed: config.keys.clone(),
+        master: config.general.master_hash(),
+        table: Arc::clone(table),
+        keys: Arc::clone(&keys),
+    };
     // What is odd in the file was said with the configuration.
     let (replaced, _) = reader.read().map_err(|error| StartError::Keys(Box::new(error)))?;
     tracing::info!("keys of clients: {}", replaced.all);
@@ -42,6 +47,7 @@ struct Reader {
     file: KeysFile,
     /// The keys in the configuration.
     fixed: Vec<ClientKey>,
+    master: Option<KeyHash>,
     table: Arc<Table>,
     keys: Arc<Keys>,
 }
@@ -50,7 +56,7 @@ impl Reader {
     /// Puts what the file says in place; one with mistakes changes nothing.
     fn read(&self) -> Result<(Replaced, Vec<Finding>), LoadError> {
         let models: Vec<_> = self.table.listed().iter().map(String::as_str).collect();
-        let beside = Beside { keys: &self.fixed, models: &models };
+        let beside = Beside { keys: &self.fixed, master: self.master, models: &models };
         let (keys, warnings) = self.file.read(beside, &|name| self.table.route(name).is_some())?;
         Ok((self.keys.replace(self.fixed.iter().cloned().chain(keys)), warnings))
     }

@@ -14,8 +14,13 @@ fn entry(index: usize) -> Path {
     Path::top("keys").index(index)
 }
 
-/// Adds what is wrong with `keys`, given the keys that stand elsewhere.
-pub(in crate::config) fn check(keys: &[ClientKey], beside: &[ClientKey], mistakes: &mut Vec<Finding>) {
+/// Adds what is wrong with `keys`, given the keys that stand elsewhere and the master key.
+pub(in crate::config) fn check(
+    keys: &[ClientKey],
+    beside: &[ClientKey],
+    master: Option<KeyHash>,
+    mistakes: &mut Vec<Finding>,
+) {
     let mut names: HashMap<&str, usize> = HashMap::new();
     let mut hashes: HashMap<KeyHash, usize> = HashMap::new();
     for (index, key) in keys.iter().enumerate() {
@@ -38,6 +43,10 @@ pub(in crate::config) fn check(keys: &[ClientKey], beside: &[ClientKey], mistake
         if key.hash == KeyHash::MISSING {
             let finding = Finding::mistake(path.key("key_hash"), "there is no key: `key_hash` is not set");
             mistakes.push(finding.way_out("`leastbusy key new` makes a key, `leastbusy key hash` takes one"));
+        } else if master == Some(key.hash) {
+            let what = "this is the master key, so that none of what is written here would hold";
+            let finding = Finding::mistake(path.key("key_hash"), what);
+            mistakes.push(finding.way_out("`leastbusy key new` makes one of its own"));
         } else if let Some(first) = hashes.insert(key.hash, index) {
             let what = format!("this is the same key as keys[{first}]");
             let finding = Finding::mistake(path.key("key_hash"), what).also(entry(first).key("key_hash"));

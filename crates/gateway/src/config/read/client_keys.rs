@@ -4,6 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use super::{Reader, Setting};
 use crate::config::check::is_weak_key;
+use crate::config::tree::Value;
 use crate::config::{ClientKey, KeyHash, keys};
 use crate::moment;
 
@@ -30,21 +31,47 @@ fn one(reader: &mut Reader<'_>, entry: &Setting<'_>) -> ClientKey {
     };
     let mut key = ClientKey::new(name, hash.unwrap_or(KeyHash::MISSING));
     if let Some(models) = settings.get("models") {
-        key.models = reader.items(models).iter().filter_map(|model| reader.text(Some(model))).collect();
+        is_written(reader, models);
+        let models = reader.items(models);
+        let models = models.iter().filter(|model| is_written(reader, model)).collect::<Vec<_>>();
+        key.models = models.into_iter().filter_map(|model| reader.text(Some(model))).collect();
     }
     let mut limit = |name: &str| reader.count(settings.get(name), 1..=LIMIT_MAX);
     key.rpm_limit = limit("rpm_limit").map(|limit| limit as u64);
     key.tpm_limit = limit("tpm_limit").map(|limit| limit as u64);
     key.max_parallel_requests =
         limit("max_parallel_requests").map(|limit| u32::try_from(limit).unwrap_or(u32::MAX));
-    key.expires = settings.get("expires").and_then(|expires| moment(reader, expires));
-    if let Some(duration) = settings.get("duration") {
+    key.expires = settings
+        .get("expires")
+        .filter(|expires| is_written(reader, expires))
+        .and_then(|expires| moment(reader, expires));
+    if let Some(duration) = settings.get("duration").filter(|duration| !is_null(duration)) {
         let way_out = "write the day as `expires: 2027-01-31`";
         reader.mistake(&duration.path, "a duration does not say when it begins", way_out);
     }
-    key.blocked = reader.flag(settings.get("blocked")).unwrap_or_default();
+    let blocked = settings.get("blocked").filter(|blocked| is_written(reader, blocked));
+    key.blocked = reader.flag(blocked).unwrap_or_default();
     key.admin = reader.flag(settings.get("admin")).unwrap_or_default();
     key
+}
+
+/// Whether nothing is written there, and nothing was meant to come from a variable.
+fn is_null(setting: &Setting<'_>) -> bool {
+    setting.node.value == Value::Null && setting.node.variable.is_none()
+}
+
+/// Whether something is written there; nothing is a mistake, since without the setting the key opens more.
+fn is_written(reader: &mut Reader<'_>, setting: &Setting<'_>) -> bool {
+    let is_null = is_null(setting);
+    if is_null {
+        let way_out = "write it, or remove the key or the item";
+        reader.mistake(
+            &setting.path,
+            "nothing is written here, and without it the key would open more",
+            way_out,
+        );
+    }
+    !is_null
 }
 
 fn written_hash(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Option<KeyHash> {
@@ -80,6 +107,11 @@ fn moment(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Option<SystemTime> 
     let text = reader.text(Some(setting))?;
     let nanoseconds = moment::parse(&text).or_else(|| moment::parse(&format!("{}T00:00:00Z", text.trim())));
     let Some(nanoseconds) = nanoseconds else {
+        if is_of_another_age(&text) {
+            let way_out = "remove it from a key that is not to expire";
+            reader.mistake(&setting.path, "an end lies in the years 1700 to 2250", way_out);
+            return None;
+        }
         let what = "this is neither a day nor a day with a time";
         reader.mistake(&setting.path, what, "write `2027-01-31` or `2027-01-31T18:00:00Z`");
         return None;
@@ -87,4 +119,10 @@ fn moment(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Option<SystemTime> 
     let time = Duration::from_nanos(nanoseconds.unsigned_abs());
     let epoch = SystemTime::UNIX_EPOCH;
     if nanoseconds < 0 { epoch.checked_sub(time) } else { epoch.checked_add(time) }
+}
+
+/// Whether a day's year, in four digits, is one that clocks here do not reach.
+fn is_of_another_age(text: &str) -> bool {
+    let year = text.trim().split_once('-').filter(|(year, _)| year.len() == 4);
+    year.and_then(|(year, _)| year.parse::<u16>().ok()).is_some_and(|year| !(1700..=2250).contains(&year))
 }

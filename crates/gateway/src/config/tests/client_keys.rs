@@ -92,6 +92,10 @@ fn what_is_wrong_with_keys_is_said_with_the_way_out() {
             "this is neither a day nor a day with a time / write `2027-01-31` or `2027-01-31T18:00:00Z`",
         ),
         (
+            "{key_alias: a, key_hash: HASH, expires: 9999-12-31}",
+            "an end lies in the years 1700 to 2250 / remove it from a key that is not to expire",
+        ),
+        (
             "{key_alias: a, key_hash: HASH, rpm_limt: 5}",
             "`rpm_limt` is not a key of keys[] / did you mean `rpm_limit`?",
         ),
@@ -100,6 +104,59 @@ fn what_is_wrong_with_keys_is_said_with_the_way_out() {
         let said = refused(&text);
         assert!(brief(&said.mistakes).iter().any(|one| one.ends_with(expected)), "{entry}: {said}");
         assert!(!said.to_string().contains(KEY), "{said}");
+    }
+}
+
+/// What is wrong with a key of this name and hash that has these settings, too.
+fn wrong_with(settings: &str) -> Vec<String> {
+    mistakes(&with_keys(&format!("- {{key_alias: a, key_hash: {HASH}, {settings}}}\n")))
+}
+
+#[test]
+fn a_bound_that_is_not_there_never_opens_a_key() {
+    let way_out = "set the variable, or remove the setting";
+    for setting in [
+        "models: [chat, os.environ/UNSET]",
+        "models: os.environ/UNSET",
+        "expires: os.environ/UNSET",
+        "blocked: os.environ/UNSET",
+        "rpm_limit: os.environ/UNSET",
+        "tpm_limit: os.environ/UNSET",
+        "max_parallel_requests: os.environ/UNSET",
+    ] {
+        let said = wrong_with(setting);
+        assert_eq!(said.len(), 1, "{setting}: {said:?}");
+        let expected = "the environment variable `UNSET` is not set, and without it the key would open more";
+        assert!(said[0].ends_with(&format!("{expected} / {way_out}")), "{setting}: {said:?}");
+    }
+    for setting in ["models: [chat, ~]", "models: [null]", "models: ", "expires: null", "blocked: ~"] {
+        let said = wrong_with(setting);
+        assert_eq!(said.len(), 1, "{setting}: {said:?}");
+        assert!(
+            said[0].contains("nothing is written here, and without it the key would open more"),
+            "{said:?}"
+        );
+    }
+    let loaded =
+        read(&with_keys(&format!("- {{key_alias: a, key_hash: {HASH}, duration: null, models: []}}\n")));
+    assert_eq!(brief(&loaded.warnings), [""; 0]);
+    assert!(loaded.config.keys[0].is_for_all_models());
+}
+
+#[test]
+fn the_master_key_is_no_clients_key() {
+    let general = |key: &str| {
+        format!("general_settings: {{master_key: os.environ/MASTER}}\nkeys:\n- {{key_alias: a, {key}}}\n")
+    };
+    for key in [format!("key_hash: {HASH}"), "key: os.environ/MASTER".to_owned()] {
+        let text = format!("{MODEL_LIST}{}", general(&key));
+        let variables = [("MASTER", KEY)].into_iter().collect();
+        let said = parse("config.yaml", &text, &variables).unwrap_err().to_string();
+        assert!(
+            said.contains("this is the master key, so that none of what is written here would hold"),
+            "{said}"
+        );
+        assert!(!said.contains(KEY), "{said}");
     }
 }
 
@@ -158,7 +215,7 @@ fn a_keys_file_is_checked_with_the_configuration() {
     assert_eq!(loaded.files[1], folder.path().join("keys.yaml"));
     assert_eq!(brief(&loaded.warnings), ["2:51 there is no model group `chta` / did you mean `chat`?"]);
     let file = loaded.config.general.keys_file.unwrap();
-    let (keys, _) = file.read(Beside { keys: &[], models: &[] }, &|_| true).unwrap();
+    let (keys, _) = file.read(Beside { keys: &[], master: None, models: &[] }, &|_| true).unwrap();
     assert_eq!(keys[0].hash, KeyHash::of(b"sk-of-team-b"));
 }
 
@@ -177,6 +234,14 @@ fn mistakes_in_a_keys_file_have_their_place_in_it() {
         (
             "keys:\n- {key_alias: a, key: os.environ/TEAM_B}\n",
             "the name `a` is also that of a key in the configuration",
+        ),
+        (
+            &format!("keys:\n- {{key_alias: b, key_hash: {HASH}, models: [os.environ/UNSET]}}\n"),
+            "the environment variable `UNSET` is not set, and without it the key would open more",
+        ),
+        (
+            &format!("keys:\n- {{key_alias: b, key_hash: {HASH}, models: [~]}}\n"),
+            "nothing is written here, and without it the key would open more",
         ),
         ("keys:\n- {key_alias: b, key: os.environ/UNSET}\n", "there is no key: `key_hash` is not set"),
     ] {
