@@ -13,7 +13,7 @@ use super::keys::Caller;
 use super::pages;
 use crate::config::Timeouts;
 use crate::openai::endpoint::{BodyFormat, EndpointIndex, TokenUse};
-use crate::openai::{ApiError, Extras, FormReader, RequestHead, check_model};
+use crate::openai::{ApiError, Extras, FormReader, Pieces, RequestHead, check_model};
 use crate::router::{BYTES_A_TOKEN, Call, Content, Facts, Route};
 use crate::telemetry::access::Record;
 
@@ -52,6 +52,7 @@ impl Door {
         record.brings(body.len());
         let route = self.route(&head.model, &head.extras, caller)?;
         caller.begins(endpoint, body.len())?;
+        let is_weighed = self.router().table().weighs_requests();
         let call = Call {
             endpoint,
             model: &head.model,
@@ -61,7 +62,7 @@ impl Door {
             timeouts: timeouts(&head.extras),
             extras: &head.extras,
             client: caller.name(),
-            demand: demand(&head),
+            demand: if is_weighed { demand(&head, &body) } else { Demand::default() },
             content: Content::Json { body: &body, fields: &head.fields },
             prompt: Some(&head.prompt),
             user: head.user.as_deref(),
@@ -155,10 +156,11 @@ impl Door {
     }
 }
 
-fn demand(head: &RequestHead<'_>) -> Demand {
+/// What a request takes, as far as its text tells; what a picture takes only its model knows.
+fn demand(head: &RequestHead<'_>, body: &Pieces) -> Demand {
     let tokens = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
     Demand {
-        prompt: tokens(head.prompt.bytes() as u64 / BYTES_A_TOKEN),
+        prompt: tokens(head.prompt.text_bytes(body) as u64 / BYTES_A_TOKEN),
         output: tokens(head.max_tokens.unwrap_or(0)),
     }
 }

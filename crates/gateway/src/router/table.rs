@@ -107,7 +107,7 @@ impl Table {
     }
 
     /// Whether it matters what a request takes of a deployment.
-    pub(super) fn weighs_requests(&self) -> bool {
+    pub(crate) fn weighs_requests(&self) -> bool {
         self.weighs_requests
     }
 

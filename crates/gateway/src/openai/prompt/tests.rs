@@ -47,6 +47,10 @@ fn pictures_and_files_and_escapes_are_no_text() {
         let body = format!("{{\"messages\":[{{\"content\":[\"{content}\"]}}]}}");
         assert_eq!(other_bytes(Bytes::from(body).into()), media, "{content}");
     }
+    for (text, escaping) in [(r"\\u4e2d", 0), (r"\\\u4e2d", 3), (r"C:\\users;b;base64\n;;base64,", 0)] {
+        let body = format!("{{\"input\":\"{text}\"}}");
+        assert_eq!(other_bytes(Bytes::from(body).into()), escaping, "{text}");
+    }
     let escaped = format!("{{\"input\":\"{}\"}}", "\\u4e2d".repeat(10));
     assert_eq!(other_bytes(Bytes::from(escaped).into()), 30, "six bytes where the letter has three");
     // A mark may lie on a seam between two pieces of a body.
@@ -58,4 +62,20 @@ fn pictures_and_files_and_escapes_are_no_text() {
     let pieces = collector.finish();
     assert!(pieces.piece(1).is_some(), "two pieces");
     assert_eq!(other_bytes(pieces), 50_000);
+}
+
+#[test]
+fn a_seam_anywhere_changes_nothing() {
+    let text = r#"{"messages":[{"content":"\\u\u00e9 ;base64;base64,QUJD"},{"image":"data:a/b;base64,QUJDRA==","n":"\u4e2d;"}]}"#;
+    let text_bytes = |pieces: Pieces| {
+        let head = RequestHead::read_for("m", &pieces).unwrap();
+        head.prompt.text_bytes(&pieces)
+    };
+    let whole = text_bytes(Bytes::from_static(text.as_bytes()).into());
+    assert_eq!(whole, text.len() - r#"{"messages":}"#.len() - 2 * 3 - "QUJD".len() - "QUJDRA==".len());
+    for seam in 1..text.len() {
+        let (before, after) = text.as_bytes().split_at(seam);
+        let pieces = Pieces::from(vec![Bytes::from_static(before), Bytes::from_static(after)]);
+        assert_eq!(text_bytes(pieces), whole, "{seam}");
+    }
 }
