@@ -73,6 +73,9 @@ impl Door {
         let mut record = Record::begin(self.access_log.as_ref(), &self.metrics, &parts, call_id);
         let mut caller = Caller::default();
         let mut response = self.serve(&parts, body, &mut record, &mut facts, &mut caller).await;
+        if facts.served.is_none() {
+            caller.goes_nowhere();
+        }
         facts.write(response.headers_mut(), record.call_id());
         caller.write(response.headers_mut());
         record.answers(response.status(), &facts);

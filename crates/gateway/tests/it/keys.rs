@@ -189,7 +189,14 @@ async fn what_reaches_no_deployment_takes_nothing_of_a_keys_minute() {
     let upstream = upstream().await;
     let mut config = scene(&upstream.base());
     config.keys = vec![ClientKey { rpm_limit: Some(1), ..key("team-a", A) }];
+    let mut shut = entry("shut", "openai/shut", "d", &upstream.base());
+    shut.blocked = true;
+    config.deployments.push(shut);
     let gateway = Gateway::start(&config);
+    for _ in 0..2 {
+        let answer = post_with(&gateway, A, &chat("shut")).await;
+        assert_eq!((answer.status, answer.header("x-ratelimit-remaining-requests")), (503, Some("1")));
+    }
     for body in ["not JSON", "{}", &chat("unknown"), r#"{"model":"m","timeout":"soon"}"#] {
         assert_eq!(post_with(&gateway, A, body).await.status, 400);
     }

@@ -82,6 +82,16 @@ impl Caller {
         Ok(())
     }
 
+    /// Their request was refused before any deployment was asked: it is none of their minute's.
+    pub(in crate::front) fn goes_nowhere(&mut self) {
+        let Some(known) = &mut self.0 else { return };
+        let Some(turn) = &known.turn else { return };
+        turn.goes_nowhere();
+        if let Some((limit, left)) = &mut known.remaining.requests {
+            *left = (*left + 1).min(*limit);
+        }
+    }
+
     /// Whether the tokens of the answer count.
     pub(in crate::front) fn counts_tokens(&self) -> bool {
         self.0

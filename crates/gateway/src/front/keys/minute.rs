@@ -39,13 +39,24 @@ impl Minute {
         self.sum
     }
 
-    /// Adds to the sum.
-    pub(super) fn add(&mut self, now: Duration, count: u64) {
+    /// Adds to the sum; returns the second that it counts for.
+    pub(super) fn add(&mut self, now: Duration, count: u64) -> u64 {
         self.sum(now);
         // What would not fit is far beyond every limit.
         let count = count.min(u64::MAX - self.sum);
         *self.at(self.second) += count;
         self.sum += count;
+        self.second
+    }
+
+    /// Takes back what was added in this second, unless that is forgotten anyway.
+    pub(super) fn take_back(&mut self, second: u64, count: u64) {
+        if self.second.saturating_sub(second) < SECONDS {
+            let there = self.at(second);
+            let count = count.min(*there);
+            *there -= count;
+            self.sum -= count;
+        }
     }
 
     /// How long from `now` until the sum is below `limit`, if nothing is added.

@@ -57,7 +57,11 @@ pub(super) struct Full {
 
 /// One request under way on a key. Dropping it gives its place back.
 #[derive(Debug)]
-pub(super) struct Turn(Arc<Usage>);
+pub(super) struct Turn {
+    usage: Arc<Usage>,
+    /// The second of its books that it began in.
+    second: u64,
+}
 
 impl Usage {
     pub(super) fn new() -> Arc<Self> {
@@ -77,16 +81,19 @@ impl Usage {
     pub(super) fn begin(self: &Arc<Self>, limits: Limits, now: Duration) -> (Result<Turn, Full>, Remaining) {
         let mut books = self.books();
         let full = books.full(limits, now);
-        if full.is_none() {
-            books.in_flight += 1;
-            books.requests.add(now, 1);
-        }
+        let begun = match full {
+            Some(full) => Err(full),
+            None => {
+                books.in_flight += 1;
+                Ok(books.requests.add(now, 1))
+            }
+        };
         let remaining = Remaining {
             requests: left(limits.requests, books.requests.sum(now)),
             tokens: left(limits.tokens, books.tokens.sum(now)),
         };
         drop(books);
-        (full.map_or_else(|| Ok(Turn(Arc::clone(self))), Err), remaining)
+        (begun.map(|second| Turn { usage: Arc::clone(self), second }), remaining)
     }
 }
 
@@ -110,20 +117,25 @@ impl Books {
 }
 
 impl Turn {
+    /// It went nowhere, so it is none of the minute's requests.
+    pub(super) fn goes_nowhere(&self) {
+        self.usage.books().requests.take_back(self.second, 1);
+    }
+
     /// Counts the tokens of its answer.
     pub(super) fn spend(&self, tokens: u64, now: Duration) {
-        self.0.books().tokens.add(now, tokens);
+        self.usage.books().tokens.add(now, tokens);
     }
 
     /// The time on the clock of its key's books.
     pub(super) fn now(&self) -> Duration {
-        self.0.now()
+        self.usage.now()
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.0.books().in_flight -= 1;
+        self.usage.books().in_flight -= 1;
     }
 }
 

@@ -36,6 +36,21 @@ fn requests_of_a_minute_are_counted_when_they_begin() {
 }
 
 #[test]
+fn a_request_that_went_nowhere_is_taken_back() {
+    let (usage, limits) = (Usage::new(), limits(|key| key.rpm_limit = Some(2)));
+    let first = usage.begin(limits, at(5)).0.unwrap();
+    let second = usage.begin(limits, at(30)).0.unwrap();
+    first.goes_nowhere();
+    drop(first);
+    let (third, remaining) = usage.begin(limits, at(31));
+    assert_eq!((third.is_ok(), remaining.requests), (true, Some((2, 0))));
+    // Its place in the books is that of another second by now.
+    assert_eq!(usage.begin(limits, at(91)).1.requests, Some((2, 0)));
+    second.goes_nowhere();
+    assert_eq!(usage.books().requests.sum(at(91)), 2);
+}
+
+#[test]
 fn tokens_count_when_they_are_told_and_the_request_over_the_limit_is_the_last() {
     let (usage, limits) = (Usage::new(), limits(|key| key.tpm_limit = Some(100)));
     let (turn, _) = usage.begin(limits, at(0));
