@@ -94,7 +94,7 @@ impl Extras {
         self.timeout = self.timeout().or(timeout);
         self.stream_timeout = self.stream_timeout.or(stream_timeout);
         self.num_retries = self.num_retries.or(num_retries);
-        self.tags.extend(header(headers, &TAGS, TAG_LIST, metadata::comma_list)?.into_iter().flatten());
+        self.tags.extend(tags(headers)?);
         let session = header(headers, &SESSION, SESSION_NAME, metadata::session_name)?.flatten();
         self.session = self.session.take().or(session);
         Ok(())
@@ -117,6 +117,15 @@ fn header<T>(
     let Some(value) = headers.get(name) else { return Ok(None) };
     value.to_str().ok().and_then(|text| read(text.trim())).map(Some).ok_or_else(|| {
         ApiError::invalid_request(format!("The header `{name}` must be {expected}."), name.as_str())
+    })
+}
+
+/// The tags of all lines of their header, which are one list as those of any header with commas.
+fn tags(headers: &HeaderMap) -> Result<Vec<String>, ApiError> {
+    let lines = headers.get_all(&TAGS).iter();
+    let texts: Option<Vec<_>> = lines.map(|line| line.to_str().ok()).collect();
+    texts.and_then(|texts| metadata::comma_list(&texts.join(","))).ok_or_else(|| {
+        ApiError::invalid_request(format!("The header `{TAGS}` must be {TAG_LIST}."), TAGS.as_str())
     })
 }
 

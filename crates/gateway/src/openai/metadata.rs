@@ -3,6 +3,7 @@
 //! `metadata` is OpenAI's own field and a provider may mean something else by what stands in it, so there
 //! nothing is a mistake: what is no tag and no session is not the router's.
 
+use memchr::memmem;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -27,7 +28,7 @@ impl RouterMetadata {
     /// Reads the value of `metadata`, which may be anything.
     pub(super) fn read(json: &[u8]) -> Self {
         let ours = match kind_of(json) {
-            Kind::Object => serde_json::from_slice(json).unwrap_or_default(),
+            Kind::Object if may_be_ours(json) => serde_json::from_slice(json).unwrap_or_default(),
             _ => Ours::default(),
         };
         Self {
@@ -35,6 +36,12 @@ impl RouterMetadata {
             session: ours.session_id.and_then(|value| session(value.get().as_bytes())).flatten(),
         }
     }
+}
+
+/// Whether one of our names may stand there, written plainly or in escapes; most of what clients tell is of other things,
+/// and reading it all takes longer than this look.
+fn may_be_ours(json: &[u8]) -> bool {
+    [&b"tags"[..], b"session_id", b"\\u"].iter().any(|name| memmem::find(json, name).is_some())
 }
 
 /// The members of `metadata` that are looked at; a name that comes twice makes the whole nobody's.

@@ -236,6 +236,23 @@ fn headers_fill_what_the_body_left_open() {
 }
 
 #[test]
+fn every_line_of_the_header_with_tags_counts() {
+    let lines = |lines: &[&str]| {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append("x-litellm-tags", HeaderValue::from_str(line).unwrap());
+        }
+        let mut extras = Extras::default();
+        extras.fill_from(&headers).map(|()| extras.tags)
+    };
+    assert_eq!(lines(&["a, b", "", "c"]).unwrap(), ["a", "b", "c"]);
+    assert_eq!(lines(&[]).unwrap(), [""; 0]);
+    let half = "t,".repeat(MAX_TAGS / 2);
+    assert_eq!(lines(&[&half, &half]).unwrap().len(), MAX_TAGS);
+    assert!(lines(&[&half, &half, "t"]).is_err(), "the limit is that of all lines together");
+}
+
+#[test]
 fn a_header_that_cannot_be_read_is_refused() {
     for (name, value, message) in [
         ("x-litellm-timeout", "soon", "The header `x-litellm-timeout` must be a number of seconds above 0."),
