@@ -22,6 +22,8 @@ pub struct Finding {
     pub(super) at: Part,
     /// Another setting that has to do with it.
     pub(super) also: Option<Path>,
+    /// Where the setting may stand instead.
+    pub(super) elsewhere: Option<Path>,
 }
 
 /// Whether the gateway can start all the same.
@@ -150,6 +152,7 @@ impl Finding {
             way_out: None,
             at: Part::Value,
             also: None,
+            elsewhere: None,
         }
     }
 
@@ -163,6 +166,10 @@ impl Finding {
 
     pub(super) fn also(self, path: Path) -> Self {
         Self { also: Some(path), ..self }
+    }
+
+    pub(super) fn or_at(self, path: Path) -> Self {
+        Self { elsewhere: Some(path), ..self }
     }
 
     pub(crate) fn at_key(self) -> Self {

@@ -52,14 +52,14 @@ fn finish(read: Read, name: &str, environment: &Environment) -> Result<Loaded, L
     let folder = FilePath::new(name).parent().unwrap_or(FilePath::new(""));
     config.general.keys_file = config.general.keys_file.map(|file| file.within(folder));
     if !broken {
-        let mistakes = config.check();
+        let mistakes = config.check().into_iter().map(|mistake| root.settle(mistake));
         let said: Vec<_> = findings
             .iter()
             .filter(|one| one.severity == Severity::Mistake)
             .map(|one| one.path.clone())
             .collect();
-        findings.extend(mistakes.into_iter().filter(|mistake| !said.contains(&mistake.path)));
-        findings.extend(config.warnings());
+        findings.extend(mistakes.filter(|mistake| !said.contains(&mistake.path)));
+        findings.extend(config.warnings().into_iter().map(|warning| root.settle(warning)));
     }
     placed.extend(findings.into_iter().map(|finding| {
         let span = match finding.path.as_variable() {

@@ -109,6 +109,30 @@ impl Node {
         span
     }
 
+    /// The finding at the other of its two places, where only that one is written.
+    pub(super) fn settle(&self, finding: Finding) -> Finding {
+        match &finding.elsewhere {
+            Some(elsewhere) if !self.has(&finding.path) && self.has(elsewhere) => {
+                Finding { path: elsewhere.clone(), ..finding }
+            }
+            _ => finding,
+        }
+    }
+
+    fn has(&self, path: &Path) -> bool {
+        let mut node = self;
+        for step in path.steps() {
+            let next = match (step, &node.value) {
+                (Step::Key(key), _) => node.get(key),
+                (Step::Index(index), Value::List(items)) => items.get(*index),
+                (Step::Index(_), _) => None,
+            };
+            let Some(next) = next else { return false };
+            node = next;
+        }
+        true
+    }
+
     /// The value as JSON, for what is passed on as it is.
     pub(super) fn to_json(&self) -> serde_json::Value {
         match &self.value {

@@ -14,22 +14,25 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 
 impl Config {
     pub(super) fn check_filters(&self, mistakes: &mut Vec<Finding>) {
-        let section = Path::top("router_settings");
+        let router = Path::top("router_settings");
         let affinity = self.router.affinity;
-        check_time(section.key("deployment_affinity_ttl_seconds"), affinity.ttl, SECOND..=DAY, mistakes);
+        check_time(router.key("deployment_affinity_ttl_seconds"), affinity.ttl, SECOND..=DAY, mistakes);
         if !(1.0..=100.0).contains(&affinity.bound) {
-            mistakes.push(out_of_range(section.key("affinity_load_bound"), "1 to 100"));
+            mistakes.push(out_of_range(router.key("affinity_load_bound"), "1 to 100"));
         }
         let Some(checks) = &self.router.filters.health_checks else { return };
         let section = Path::top("general_settings");
         check_time(section.key("health_check_interval"), checks.interval, SECOND..=DAY, mistakes);
         if let Some(age) = checks.staleness {
+            let first = mistakes.len();
             check_time(section.key(STALENESS), age, SECOND..=DURATION_MAX, mistakes);
+            let found = mistakes.split_off(first);
+            mistakes.extend(found.into_iter().map(|mistake| mistake.or_at(router.key(STALENESS))));
         }
         for (at, group) in checks.groups.iter().enumerate() {
             if !self.deployments.iter().any(|deployment| deployment.model_name == *group) {
-                let list = section.key("background_health_check_model_groups");
-                mistakes.push(self.lost_model(&list.index(at), group));
+                let list = section.key(GROUPS);
+                mistakes.push(self.lost_model(&list.index(at), group).or_at(router.key(GROUPS).index(at)));
             }
         }
     }
@@ -50,6 +53,7 @@ impl Config {
             let what = "checks count no more before the next ones are made";
             warnings.push(
                 Finding::warning(Path::top("general_settings").key(STALENESS), what)
+                    .or_at(Path::top("router_settings").key(STALENESS))
                     .way_out("raise it above `health_check_interval`, or remove it for twice that"),
             );
         }
@@ -57,6 +61,7 @@ impl Config {
 }
 
 const STALENESS: &str = "health_check_staleness_threshold";
+const GROUPS: &str = "background_health_check_model_groups";
 
 /// Adds what is wrong with one entry of `model_list`.
 pub(super) fn check_deployment(deployment: &Deployment, entry: &Path, mistakes: &mut Vec<Finding>) {

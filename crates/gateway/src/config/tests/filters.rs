@@ -106,6 +106,11 @@ fn what_has_no_effect_is_told() {
             "5:86 checks count no more before the next ones are made / raise it above `health_check_interval`, or remove it for twice that".into(),
         ),
         (
+            "health_check_staleness_threshold: 200",
+            "background_health_checks: true",
+            "4:53 checks count no more before the next ones are made / raise it above `health_check_interval`, or remove it for twice that".into(),
+        ),
+        (
             "affinity_load_bound: 2",
             "",
             "4:19 `affinity_load_bound` has no effect without an affinity / add `optional_pre_call_checks: [session_affinity]`, or remove it".into(),
@@ -174,6 +179,16 @@ fn mistakes_say_where_and_what_is_right() {
             "",
             "background_health_checks: true, background_health_check_model_groups: [chta]",
             "5:91 `chta` is not a model group / did you mean `chat`?".into(),
+        ),
+        (
+            "health_check_staleness_threshold: 0",
+            "background_health_checks: true",
+            format!("4:53 out of range: 1 second to ten years / {default}"),
+        ),
+        (
+            "background_health_check_model_groups: [chta]",
+            "background_health_checks: true",
+            "4:58 `chta` is not a model group / did you mean `chat`?".into(),
         ),
         ("enable_tag_filtering: 1", "", "4:41 expected `true` or `false`, found the number 1 / -".into()),
     ] {
