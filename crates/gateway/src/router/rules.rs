@@ -41,7 +41,7 @@ pub(crate) fn shares_by_places<'d>(
 pub(crate) fn room(entry: &config::Deployment) -> Room {
     let engine = &entry.engine;
     Room {
-        places: engine.slots.or(entry.max_parallel_requests).and_then(NonZeroU32::new),
+        places: entry.slots().and_then(NonZeroU32::new),
         prefill_rate: engine.prefill_rate,
         kv_tokens: engine.kv_tokens,
     }
@@ -61,8 +61,7 @@ pub(crate) fn weighs_requests(config: &Config) -> bool {
 
 /// What a deployment can do at once, where its speed is known.
 pub(crate) fn capacity(entry: &config::Deployment) -> Option<Capacity> {
-    let places = entry.engine.slots.or(entry.max_parallel_requests)?;
-    Capacity::new(places, entry.engine.speed?)
+    Capacity::new(entry.slots()?, entry.engine.speed?)
 }
 
 /// What a deployment's provider grants and asks.
