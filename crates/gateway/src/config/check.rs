@@ -136,14 +136,15 @@ impl Config {
     pub fn leads_somewhere(&self, name: &str) -> bool {
         let routing = &self.router.routing_groups;
         self.aliases.contains_key(name)
-            || routing.iter().any(|routing| routing.name == name)
+            || routing.iter().any(|routing| routing.name == name && self.can_be_asked_for(routing))
             || self.is_served(name)
     }
 
     /// All names that are written in the configuration and that a client may ask for.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         let groups = self.deployments.iter().map(|deployment| deployment.model_name.as_str());
-        let routing = self.router.routing_groups.iter().map(|routing| routing.name.as_str());
+        let routing = self.router.routing_groups.iter().filter(|routing| self.can_be_asked_for(routing));
+        let routing = routing.map(|routing| routing.name.as_str());
         self.aliases.keys().map(String::as_str).chain(groups).chain(routing).filter(|name| !name.is_empty())
     }
 
@@ -292,7 +293,7 @@ fn check_deployment(deployment: &Deployment, index: usize, mistakes: &mut Vec<Fi
     wire::check(deployment, address.as_ref().ok(), &params, mistakes);
     check_timeouts(&deployment.timeouts, &params, mistakes);
     strategy::check_prices(deployment, &params, mistakes);
-    capacity::check_deployment(deployment, &entry.key("model_info"), mistakes);
+    capacity::check_deployment(deployment, &entry, mistakes);
     filters::check_deployment(deployment, &entry, mistakes);
     reliability::check_deployment(deployment, &entry, mistakes);
     match (&deployment.simulated, &address) {

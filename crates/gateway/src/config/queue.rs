@@ -6,7 +6,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Queue {
     /// `max_queued_requests`: requests of one model group that wait at once, 0 to a million; 0 refuses instead, `None`
-    /// is twice the sum of the limits of its deployments.
+    /// is twice the sum of the limits of its deployments, or 100 where they have none.
     pub max: Option<u32>,
     /// `queue_timeout`: the longest that one request waits in all, more than 0, at most an hour; default 60 s.
     pub timeout: Duration,

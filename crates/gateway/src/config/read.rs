@@ -108,7 +108,7 @@ impl Reader<'_> {
             match section.status(&entry.key) {
                 Status::Served => settings.0.push((entry.key.as_str(), setting)),
                 Status::NotYet => {
-                    // Kept as well: routing_groups say which names fallbacks may lead to.
+                    // Kept as well: who reads the section may have more to say of it.
                     self.note_not_yet(section, &entry.key, at);
                     settings.0.push((entry.key.as_str(), setting));
                 }

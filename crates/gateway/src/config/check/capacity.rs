@@ -48,7 +48,11 @@ impl Config {
             let has_room = |engine: &Engine| engine.kv_tokens.is_some();
             self.warn_of_unknown("kv", "kv_cache_tokens", has_room, warnings);
         }
-        self.warn_of_lone_speeds(warnings);
+        if self.router.learn_speeds {
+            self.warn_of_learning(warnings);
+        } else {
+            self.warn_of_lone_speeds(warnings);
+        }
     }
 
     /// One warning for each model group in which a limit follows from `rpm` or `tpm`.
@@ -68,9 +72,12 @@ impl Config {
             let what = format!(
                 "`max_parallel_requests` is taken to be {limit}, because `{key}` is {number}, as in LiteLLM{more}"
             );
-            let path = Path::of_deployment(index, "litellm_params").key(key);
+            let entry = Path::top("model_list").index(index);
             warnings.push(
-                Finding::warning(path, what).at_key().way_out("set `max_parallel_requests` to say otherwise"),
+                Finding::warning(entry.key("litellm_params").key(key), what)
+                    .or_at(entry.key(key))
+                    .at_key()
+                    .way_out("set `max_parallel_requests` to say otherwise"),
             );
         }
     }
@@ -104,12 +111,10 @@ impl Config {
 
     /// Speeds are compared, each with its slots, so those of a group in which one is missing say nothing.
     fn warn_of_lone_speeds(&self, warnings: &mut Vec<Finding>) {
-        let learned = self.router.learn_speeds;
         for members in self.by_group().filter(|members| members.len() > 1) {
             let has_speed = |index: &usize| self.deployments[*index].engine.speed.is_some();
             let Some(with) = members.iter().copied().find(has_speed) else { continue };
-            let missing = |index: usize| match (has_speed(&index) || learned, self.deployments[index].slots())
-            {
+            let missing = |index: usize| match (has_speed(&index), self.deployments[index].slots()) {
                 (true, Some(_)) => None,
                 (true, None) => Some("`slots`"),
                 (false, Some(_)) => Some("`speed`"),
@@ -126,6 +131,40 @@ impl Config {
                     .way_out(format!("give each {missing}, or none a `speed`"))
                     .also(Path::of_deployment(with, "model_info").key("speed")),
             );
+        }
+    }
+
+    /// One warning for each model group in which speeds are not learned, or are learned in spite of those that are given.
+    fn warn_of_learning(&self, warnings: &mut Vec<Finding>) {
+        for members in self.by_group().filter(|members| members.len() > 1) {
+            let entry = |index: usize| &self.deployments[index];
+            let name = mask::quoted(&entry(members[0]).model_name);
+            let mut without_slots = members.iter().copied().filter(|index| entry(*index).slots().is_none());
+            if let Some(index) = without_slots.next() {
+                let more = more(without_slots.count());
+                let what = format!(
+                    "this deployment of {name} has no `slots`, so that `learn_speeds` does nothing for the group{more}"
+                );
+                warnings.push(
+                    Finding::warning(Path::of_deployment(index, "model_info"), what)
+                        .way_out("add `slots` to its `model_info`"),
+                );
+                continue;
+            }
+            let mut given = members.iter().copied().filter(|index| entry(*index).engine.speed.is_some());
+            let Some(index) = given.next() else { continue };
+            let others = given.count();
+            if others + 1 < members.len() {
+                let what = format!(
+                    "not each deployment of {name} has a `speed`, so that `learn_speeds` takes the place of this one{}",
+                    more(others)
+                );
+                warnings.push(
+                    Finding::warning(Path::of_deployment(index, "model_info").key("speed"), what)
+                        .at_key()
+                        .way_out("remove it, or give each deployment of the group a `speed`"),
+                );
+            }
         }
     }
 
@@ -146,8 +185,17 @@ fn more(count: usize) -> String {
     }
 }
 
-/// Adds what is wrong with what `model_info` says of an engine.
-pub(super) fn check_deployment(deployment: &Deployment, info: &Path, mistakes: &mut Vec<Finding>) {
+/// Adds what is wrong with limits of the minute, and with what `model_info` says of an engine.
+pub(super) fn check_deployment(deployment: &Deployment, entry: &Path, mistakes: &mut Vec<Finding>) {
+    let info = entry.key("model_info");
+    for (key, number) in [("rpm", deployment.rpm), ("tpm", deployment.tpm)] {
+        if number == Some(0) {
+            let path = entry.key("litellm_params").key(key);
+            mistakes.push(Finding::mistake(path, "out of range: at least 1").or_at(entry.key(key)).way_out(
+                "write `model_info: {blocked: true}` to send nothing there, or remove it for no limit",
+            ));
+        }
+    }
     let Engine { slots, speed, prefill_rate, kv_tokens, kind: _ } = deployment.engine;
     for (key, is_zero) in [
         ("slots", slots == Some(0)),

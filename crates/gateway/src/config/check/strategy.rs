@@ -7,7 +7,7 @@ use leastbusy_balance::{LowestLatency, PeakEwma, Strategy};
 use super::reliability::{HOUR, INSTANT, check_time};
 use super::{DURATION_MAX, out_of_range};
 use crate::config::finding::{Finding, Path};
-use crate::config::{Config, Deployment, mask};
+use crate::config::{Config, Deployment, RoutingGroup, mask};
 
 impl Config {
     pub(super) fn check_strategies(&self, mistakes: &mut Vec<Finding>) {
@@ -43,6 +43,16 @@ impl Config {
         let groups = &self.router.routing_groups;
         for (index, group) in groups.iter().enumerate() {
             let path = Path::top("router_settings").key("routing_groups").index(index);
+            if !self.can_be_asked_for(group) {
+                let what = format!(
+                    "nobody can ask for {}: behind the `*` of each of its models no name says which to take",
+                    mask::quoted(&group.name)
+                );
+                warnings.push(
+                    Finding::warning(path.key("group_name"), what)
+                        .way_out("ask for the models themselves; the group's strategy counts for them"),
+                );
+            }
             for (at, model) in group.models.iter().enumerate() {
                 let Some(first) = groups[..index].iter().find(|first| first.models.contains(model)) else {
                     continue;
@@ -57,6 +67,15 @@ impl Config {
                 );
             }
         }
+    }
+}
+
+impl Config {
+    /// Whether the name of a routing group leads to a deployment: behind a `*` it does not say which model to ask for.
+    pub(super) fn can_be_asked_for(&self, group: &RoutingGroup) -> bool {
+        let mut members =
+            self.deployments.iter().filter(|deployment| group.models.contains(&deployment.model_name));
+        members.any(|deployment| !deployment.model.contains('*'))
     }
 }
 

@@ -176,7 +176,10 @@ pub(in crate::config) static LITELLM_SETTINGS: Section = Section {
         ("log_client_error_tracebacks", "there are no Python tracebacks"),
         ("telemetry", "nothing is reported to anybody"),
         ("disable_streaming_logging", "streams are passed on without being collected"),
-        ("disable_token_counter", "tokens are not counted"),
+        (
+            "disable_token_counter",
+            "no tokenizer runs; tokens are those of the answer's `usage`, or an estimate",
+        ),
         ("disable_hf_tokenizer_download", "no tokenizer is downloaded"),
         ("disable_add_prefix_to_prompt", "bodies are passed on as they come"),
         ("disable_add_transform_inline_image_block", "bodies are passed on as they come"),

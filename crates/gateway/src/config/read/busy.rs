@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{Reader, Setting, Settings};
+use crate::config::finding::Finding;
 use crate::config::tree::Value;
-use crate::config::{
-    BusyBy, Config, Deployment, EngineKind, EngineLoad, Queue, RouterSettings, SimulatedEngine,
-};
+use crate::config::{BusyBy, Config, Deployment, EngineKind, EngineLoad, Queue, SimulatedEngine};
 
 /// Reads what `router_settings` says of places, queues and load.
-pub(super) fn read(reader: &mut Reader<'_>, settings: &Settings<'_>, router: &mut RouterSettings) {
+pub(super) fn read(reader: &mut Reader<'_>, settings: &Settings<'_>, config: &mut Config) {
+    let has_engine = config.deployments.iter().any(|deployment| deployment.engine.kind.is_some());
+    let router = &mut config.router;
     router.default_max_parallel_requests =
         reader.up_to(settings.get("default_max_parallel_requests"), u32::MAX);
     router.queue = queue(reader, settings);
@@ -22,6 +23,18 @@ pub(super) fn read(reader: &mut Reader<'_>, settings: &Settings<'_>, router: &mu
         interval: reader.seconds(settings.get("engine_load_interval")).unwrap_or(default.interval),
         headers: reader.flag(settings.get("engine_load_headers")).unwrap_or(default.headers),
     };
+    let interval = settings.get("engine_load_interval").map(|setting| ("engine_load_interval", setting));
+    let headers = settings.get("engine_load_headers").filter(|_| router.engine_load.headers);
+    for (key, setting) in interval.into_iter().chain(headers.map(|setting| ("engine_load_headers", setting)))
+    {
+        if !has_engine {
+            let what = format!("`{key}` has no effect, for no deployment names its `engine`");
+            let finding = Finding::warning(setting.path.clone(), what).at_key();
+            reader.findings.push(
+                finding.way_out("add `model_info: {engine: vllm}` to those that run one, or remove it"),
+            );
+        }
+    }
 }
 
 fn queue(reader: &mut Reader<'_>, settings: &Settings<'_>) -> Queue {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use leastbusy_balance::TieBreak;
+use leastbusy_balance::{Strategy, TieBreak};
 
 use super::deployment::read_timeouts;
 use super::{Reader, Setting, Settings, busy, fallbacks, filters, reliability, strategy};
@@ -28,12 +28,12 @@ pub(super) fn read(
         if let Some(tie_break) = tie_break(reader, settings) {
             config.router.tie_break = tie_break;
         }
-        config.router.strategy = strategy::read(reader, settings).unwrap_or_default();
+        config.router.strategy = strategy::read(reader, settings, Strategy::default());
         let groups = settings.get("routing_groups");
         config.router.routing_groups = strategy::groups(reader, groups, config.router.strategy);
         config.aliases = aliases(reader, settings.get("model_group_alias"));
         config.router.hedge = reliability::hedge(reader, settings);
-        busy::read(reader, settings, &mut config.router);
+        busy::read(reader, settings, config);
     }
     filters::read(reader, both.router, general, &mut config.router);
     if let Some(settings) = both.litellm

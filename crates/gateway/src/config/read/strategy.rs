@@ -11,11 +11,14 @@ use crate::config::{RoutingGroup, keys, mask};
 use crate::likeness::nearest;
 use crate::strategy;
 
-/// The strategy that `routing_strategy` and `routing_strategy_args` of these settings name; `None` where they do not.
-pub(super) fn read(reader: &mut Reader<'_>, settings: &Settings<'_>) -> Option<Strategy> {
+/// The strategy that `routing_strategy` of these settings names, else `default`, with their `routing_strategy_args`.
+pub(super) fn read(reader: &mut Reader<'_>, settings: &Settings<'_>, default: Strategy) -> Strategy {
     let named = settings.get("routing_strategy").and_then(|setting| name(reader, setting));
-    let Some(args) = settings.get("routing_strategy_args") else { return named };
-    Some(with_args(reader, args, named.unwrap_or_default()))
+    let strategy = named.unwrap_or(default);
+    match settings.get("routing_strategy_args") {
+        Some(args) => with_args(reader, args, strategy),
+        None => strategy,
+    }
 }
 
 fn name(reader: &mut Reader<'_>, setting: &Setting<'_>) -> Option<Strategy> {
@@ -112,7 +115,7 @@ fn group(reader: &mut Reader<'_>, item: &Setting<'_>, default: Strategy) -> Opti
         let items = reader.items(models);
         items.iter().filter_map(|model| reader.text(Some(model))).collect()
     });
-    let strategy = read(reader, &settings).unwrap_or(default);
+    let strategy = read(reader, &settings, default);
     let Some(name) = settings.get("group_name") else {
         reader.mistake(
             &item.path.key("group_name"),

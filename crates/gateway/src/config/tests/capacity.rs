@@ -43,7 +43,7 @@ fn what_is_known_of_an_engine_is_read() {
 #[test]
 fn places_and_the_queue_are_read() {
     let router = "default_max_parallel_requests: 8, max_queued_requests: 0, queue_timeout: 2.5, default_priority: -3, polling_interval: 0.03, least_busy_by: prefill, learn_speeds: true, engine_load_interval: 0.5, engine_load_headers: true";
-    let loaded = read(&with("slots: 4, prefill_tokens_per_second: 9", router));
+    let loaded = read(&with("slots: 4, prefill_tokens_per_second: 9, engine: vllm", router));
     assert_eq!(brief(&loaded.warnings), [""; 0]);
     let router = loaded.config.router;
     assert_eq!(router.default_max_parallel_requests, Some(8));
@@ -172,7 +172,7 @@ fn a_limit_that_follows_from_another_one_is_told_once_for_each_group() {
     assert_eq!(
         warnings(&format!("{MODEL_LIST}  rpm: 600\n")),
         [
-            "3:3 `max_parallel_requests` is taken to be 600, because `rpm` is 600, as in LiteLLM / set `max_parallel_requests` to say otherwise"
+            "4:3 `max_parallel_requests` is taken to be 600, because `rpm` is 600, as in LiteLLM / set `max_parallel_requests` to say otherwise"
         ]
     );
     let default = with("", "default_max_parallel_requests: 3");
@@ -226,12 +226,15 @@ fn speeds_that_only_some_of_a_group_have_are_told() {
     };
     let fast = ("", "slots: 4, speed: 2");
     let learned = "router_settings: {learn_speeds: true}\n";
+    let replaced = "4:26 not each deployment of `chat` has a `speed`, so that `learn_speeds` takes the place of this one / remove it, or give each deployment of the group a `speed`";
+    let unlearned = "7:3 this deployment of `chat` has no `slots`, so that `learn_speeds` does nothing for the group / add `slots` to its `model_info`";
+    let [replaced, unlearned] = [replaced, unlearned].map(|warning| vec![warning.to_owned()]);
     for (other, given, with_learning) in [
         (("", "slots: 2, speed: 1"), vec![], vec![]),
         (("max_parallel_requests: 2", "speed: 1"), vec![], vec![]),
-        (("", "slots: 2"), warned("`speed`"), vec![]),
-        (("", "speed: 1"), warned("`slots`"), warned("`slots`")),
-        (("", ""), warned("`slots` and `speed`"), warned("`slots`")),
+        (("", "slots: 2"), warned("`speed`"), replaced),
+        (("", "speed: 1"), warned("`slots`"), unlearned.clone()),
+        (("", ""), warned("`slots` and `speed`"), unlearned),
     ] {
         let text = group(&[fast, other]);
         assert_eq!(warnings(&text), given, "{other:?}");
@@ -239,6 +242,34 @@ fn speeds_that_only_some_of_a_group_have_are_told() {
     }
     assert_eq!(warnings(&group(&[("", "speed: 2")])), [""; 0]);
     assert_eq!(warnings(&group(&[("", ""), ("", "")])), [""; 0]);
+    let slots = ("", "slots: 2");
+    assert_eq!(warnings(&format!("{}{learned}", group(&[slots, slots]))), [""; 0]);
+    assert_eq!(warnings(&format!("{}{learned}", group(&[("", "")]))), [""; 0], "there is nothing to compare");
+}
+
+#[test]
+fn a_limit_of_nothing_is_a_mistake_where_it_stands() {
+    let way_out = "write `model_info: {blocked: true}` to send nothing there, or remove it for no limit";
+    for (key, column) in [("rpm", 79), ("tpm", 79)] {
+        let said = format!("out of range: at least 1 / {way_out}");
+        assert_eq!(mistakes(&group(&[(&format!("{key}: 0"), "")])), [format!("3:{column} {said}")]);
+        assert_eq!(mistakes(&format!("{MODEL_LIST}  {key}: 0\n")), [format!("4:8 {said}")]);
+    }
+}
+
+#[test]
+fn readings_of_engines_that_nobody_names_have_no_effect() {
+    let warned = |column: usize, key: &str| {
+        let way_out = "add `model_info: {engine: vllm}` to those that run one, or remove it";
+        format!("5:{column} `{key}` has no effect, for no deployment names its `engine` / {way_out}")
+    };
+    let router = "engine_load_interval: 2, engine_load_headers: true";
+    assert_eq!(
+        warnings(&with("", router)),
+        [warned(19, "engine_load_interval"), warned(44, "engine_load_headers")]
+    );
+    assert_eq!(warnings(&with("engine: sglang", router)), [""; 0]);
+    assert_eq!(warnings(&with("", "engine_load_headers: false")), [""; 0]);
 }
 
 #[test]

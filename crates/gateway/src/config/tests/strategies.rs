@@ -133,6 +133,32 @@ fn a_routing_group_has_a_strategy_of_its_own_or_the_routers() {
 }
 
 #[test]
+fn arguments_alone_are_those_of_the_routers_strategy() {
+    let text = with_router(
+        "routing_strategy: latency-based-routing, routing_strategy_args: {ttl: 60}, routing_groups: [{group_name: fast, models: [chat], routing_strategy_args: {lowest_latency_buffer: 0.5}}]",
+    );
+    let loaded = read(&text);
+    assert_eq!(brief(&loaded.warnings), [""; 0]);
+    let rules = LowestLatency { ttl: Duration::from_secs(60), buffer: 0.5, ..LowestLatency::default() };
+    assert_eq!(loaded.config.router.strategy_of("fast"), Strategy::LowestLatency(rules));
+}
+
+#[test]
+fn a_routing_group_that_nobody_can_ask_for_is_no_name() {
+    let text = "model_list:\n- {model_name: 'eu/*', litellm_params: {model: 'openai/*', api_base: 'http://gpu-a:8000/v1'}}\n\
+                router_settings: {routing_groups: [{group_name: europe, models: ['eu/*'], routing_strategy: peak-ewma}]}\n";
+    let loaded = read(text);
+    assert_eq!(
+        brief(&loaded.warnings),
+        [
+            "3:49 nobody can ask for `europe`: behind the `*` of each of its models no name says which to take / ask for the models themselves; the group's strategy counts for them"
+        ]
+    );
+    assert!(!loaded.config.leads_somewhere("europe"));
+    assert_eq!(loaded.config.router.strategy_of("eu/*"), Strategy::PeakEwma(PeakEwma::default()));
+}
+
+#[test]
 fn a_strategy_that_a_request_names_is_the_configured_one_of_its_kind() {
     let router = read(&with_router("routing_strategy_args: {decay_time: 3}, routing_strategy: peak-ewma"))
         .config
