@@ -179,6 +179,25 @@ fn the_page_about_reliability_gives_each_code_its_outcome() {
     }
 }
 
+/// The anchors of a paper's headings, as code hosts make them.
+fn anchors(paper: &str) -> BTreeSet<String> {
+    let mut is_code = false;
+    let mut anchors = BTreeSet::new();
+    for line in paper.lines() {
+        is_code ^= line.starts_with("```");
+        let heading =
+            line.trim_start_matches('#').strip_prefix(' ').filter(|_| line.starts_with('#') && !is_code);
+        let Some(heading) = heading else { continue };
+        let letters = heading
+            .to_lowercase()
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c))
+            .collect::<String>();
+        anchors.insert(letters.trim().replace(' ', "-"));
+    }
+    anchors
+}
+
 #[test]
 fn links_from_paper_to_paper_lead_somewhere() {
     let root = repository();
@@ -195,8 +214,15 @@ fn links_from_paper_to_paper_lead_somewhere() {
         let folder = path.parent().expect("a file lies in a folder");
         for (before, rest) in text.match_indices("](").map(|(at, _)| (at, &text[at + 2..])) {
             let target = &rest[..rest.find(')').unwrap_or(rest.len())];
-            let file = target.split('#').next().unwrap_or(target);
-            if !target.contains("://") && !file.is_empty() && !folder.join(file).exists() {
+            if target.contains("://") {
+                continue;
+            }
+            let (file, anchor) = target.split_once('#').unwrap_or((target, ""));
+            let there = if file.is_empty() { path.clone() } else { folder.join(file) };
+            let leads = there.exists()
+                && (anchor.is_empty()
+                    || anchors(&fs::read_to_string(&there).unwrap_or_default()).contains(anchor));
+            if !leads {
                 let line = text[..before].matches('\n').count() + 1;
                 broken.push(format!("{}:{line}: {target}", path.display()));
             }
