@@ -27,6 +27,9 @@
 //!   ask it at once.
 //! - When every deployment of a target is full, fallbacks go first, too. When none is left, the request asks once more
 //!   and may wait for a place ([`Ask::queue`]), first where it was first refused.
+//! - A request that its caller reckons to be too long for a target goes where that one's list for such requests leads. Where
+//!   nobody was asked there, it is a reckoning against nothing: the target is asked after all ([`Ask::insist`]), and so are
+//!   the others that were ruled out, as its fallbacks.
 //! - Nothing begins at or after the deadline.
 //!
 //! # It ends
@@ -46,6 +49,7 @@ use crate::outcome::Remedy;
 
 mod again;
 mod directions;
+mod last_resort;
 mod leg;
 mod rest;
 mod step;
@@ -118,6 +122,10 @@ pub struct Walk {
     parked: Vec<Parked>,
     retries: u32,
     fallbacks: u32,
+    /// Legs on which the request was held to be too long, since the last attempt.
+    too_long: Vec<Leg>,
+    /// What the caller reckons of its length does not count any more.
+    insists: bool,
     /// Time given to waits for cooldowns.
     waited: Duration,
     /// Whether a target was found full.
@@ -138,6 +146,8 @@ impl Walk {
             parked: Vec::new(),
             retries: 0,
             fallbacks: 0,
+            too_long: Vec::new(),
+            insists: false,
             waited: Duration::ZERO,
             is_full: false,
         }
@@ -194,6 +204,8 @@ impl Walk {
     pub fn note(&mut self, attempt: FailedAttempt, now: Duration) {
         let FailedAttempt { deployment, order, outcome } = attempt;
         self.leg.lowest_order = order.min(self.leg.lowest_order);
+        // A failure says more than a reckoning.
+        self.too_long.clear();
         self.tried.add(
             deployment,
             Trial {
@@ -241,7 +253,12 @@ impl Walk {
             }
             NoPick::AllCooling { soonest } => self.park_leg(soonest, false, now),
             NoPick::Empty => FallbackFor::Any,
-            NoPick::TooLong => FallbackFor::ContextWindow,
+            NoPick::TooLong => {
+                if !self.insists {
+                    self.too_long.push(self.leg);
+                }
+                FallbackFor::ContextWindow
+            }
         };
         self.uncount();
         self.fall_back(reason, now, dice, directions)
@@ -296,7 +313,7 @@ impl Walk {
             return Step::GiveUp(GiveUp::Deadline);
         }
         let Leg { target, above_order, force, queued: queue, .. } = self.leg;
-        Step::Pick(Ask { target, above_order, force, queue })
+        Step::Pick(Ask { target, above_order, force, queue, insist: self.insists })
     }
 
     /// Asks on a new or a parked leg.
@@ -375,58 +392,5 @@ impl Walk {
             }
         }
         self.last_resort(now, dice)
-    }
-
-    /// Only deployments that cool down or are full are left, if any.
-    fn last_resort(&mut self, now: Duration, dice: u64) -> Step {
-        let may_enter = |leg: &Leg| {
-            let is_counted = if 0 < leg.attempts {
-                self.retries < self.limits.max_retries
-            } else {
-                !leg.is_fallback || self.fallbacks < self.limits.max_fallbacks
-            };
-            is_counted && !leg.force
-        };
-        // The first of them is the one that the client asked for, or nearest to it.
-        if let Some(full) = self.parked.iter().position(|parked| parked.is_full && may_enter(&parked.leg)) {
-            let Parked { leg, .. } = self.parked.remove(full);
-            return self.enter(Leg { queued: true, ..leg }, now);
-        }
-        let parked = self.parked.iter().enumerate().filter(|(_, parked)| may_enter(&parked.leg));
-        let Some((place, &Parked { leg, soonest, .. })) = parked.min_by_key(|(_, parked)| parked.soonest)
-        else {
-            return self.give_up(now);
-        };
-        match self.limits.when_all_cooling {
-            WhenAllCooling::Fail => self.give_up(now),
-            WhenAllCooling::TrySoonest => {
-                self.parked.swap_remove(place);
-                self.enter(Leg { force: true, ..leg }, now)
-            }
-            WhenAllCooling::Wait(longest) => {
-                let wait = soonest.saturating_sub(now).max(rest::LEAST);
-                let left = longest.saturating_sub(self.waited);
-                let room = self.limits.deadline.saturating_sub(now).saturating_sub(wait);
-                if left < wait || room.is_zero() {
-                    return self.give_up(now);
-                }
-                let jitter = rest::COOLING_JITTER.min(left - wait).min(room / 2);
-                let wait = wait + rest::jitter(jitter, dice);
-                self.waited += wait;
-                self.parked.swap_remove(place);
-                self.enter(Leg { waited: true, ..leg }, now);
-                Step::Wait(wait)
-            }
-        }
-    }
-
-    fn give_up(&self, now: Duration) -> Step {
-        let soonest = self.parked.iter().map(|parked| parked.soonest).min();
-        Step::GiveUp(match soonest {
-            _ if !self.tried.is_empty() => GiveUp::Failed,
-            _ if self.is_full => GiveUp::Full,
-            Some(soonest) => GiveUp::Cooling { remaining: soonest.saturating_sub(now) },
-            None => GiveUp::Empty,
-        })
     }
 }

@@ -30,6 +30,8 @@ pub struct Ask {
     /// Nothing else is left but to wait for a place, as [`Group::pick_or_queue`](crate::Group::pick_or_queue) does. A refusal
     /// because all is full ends that.
     pub queue: bool,
+    /// [`NoPick::TooLong`] is no answer any more: whoever can read most is to decide. From then on for the whole walk.
+    pub insist: bool,
 }
 
 /// Why a walk ends without a success.
@@ -71,7 +73,8 @@ pub struct FailedAttempt {
 pub enum NoPick {
     /// The target has no members, or none above the order that was asked for.
     Empty,
-    /// The request is longer than any member can read, by the caller's own reckoning.
+    /// The request is longer than any member can read, by the caller's own reckoning. Not to be said where the ask
+    /// [insists](Ask::insist).
     TooLong,
     /// Members are available, but [`Walk::tried`](crate::Walk::tried) holds them all; or only barred ones cool down.
     AllTried {

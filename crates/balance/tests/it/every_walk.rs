@@ -46,6 +46,18 @@ pub(crate) fn plans() -> Vec<Plan> {
         plan().levels(&[(0, 1), (1, 2)], &[1]).levels(&[(2, 2), (1, 1)], &[0]),
         // A list of its own for requests that are too long.
         plan().room(&[0], &[1]).or_if_too_long(&[2]).room(&[1], &[]).room(&[2], &[1]),
+        // Groups that it seems too long for, with a way elsewhere and without.
+        plan().room(&[0], &[1]).short().or_if_too_long(&[2]).room(&[1], &[]).room(&[2], &[1]).short(),
+        plan().room(&[0, 1], &[1]).or_if_too_long(&[2]).room(&[1], &[2]).short().room(&[2], &[]).short(),
+        plan().levels(&[(0, 1), (1, 2)], &[]).short().or_if_too_long(&[1]).room(&[2], &[0]),
+        plan()
+            .room(&[0], &[])
+            .short()
+            .or_if_too_long(&[1, 2])
+            .room(&[1], &[])
+            .short()
+            .room(&[0, 2], &[])
+            .short(),
     ]
 }
 
@@ -89,6 +101,10 @@ struct Witness {
     legs: Vec<Leg>,
     /// Legs that found every deployment cooling down.
     parked: HashSet<Leg>,
+    /// Legs that the request was held to be too long for.
+    too_long: HashSet<Leg>,
+    /// Whether there was one since the last attempt.
+    is_ruled_out: bool,
     waited: Duration,
     /// The target that a wait is for, until an attempt is made.
     waits_for: Option<usize>,
@@ -106,6 +122,8 @@ impl Witness {
             attempts: Vec::new(),
             legs: Vec::new(),
             parked: HashSet::new(),
+            too_long: HashSet::new(),
+            is_ruled_out: false,
             waited: Duration::ZERO,
             waits_for: None,
             is_awake: false,
@@ -130,12 +148,13 @@ impl Witness {
             assert_eq!(self.limits.when_all_cooling, WhenAllCooling::TrySoonest);
         }
         let leg = (ask.target, ask.above_order);
+        let may_return = self.parked.contains(&leg) || ask.insist && self.too_long.contains(&leg);
         if self.legs.last() != Some(&leg) {
             let is_new = !self.legs.contains(&leg);
-            assert!(is_new || self.parked.contains(&leg), "{leg:?} is left for good, unless it cooled down");
+            assert!(is_new || may_return, "{leg:?} is left for good, unless it cooled down or was not asked");
             self.legs.push(leg);
         } else if self.may_not_retry && !self.attempts.is_empty() {
-            assert!(self.parked.contains(&leg), "no retry without budget");
+            assert!(may_return, "no retry without budget");
         }
         if self.is_awake {
             assert_eq!(self.waits_for, Some(ask.target), "a wait is for an attempt where the request is");
@@ -233,6 +252,9 @@ impl Witness {
             GiveUp::Empty => assert_eq!((is_tried, is_parked), (false, false)),
             GiveUp::Deadline => assert!(self.limits.deadline <= request.now),
         }
+        let insists = matches!(self.steps.iter().rev().nth(1), Some((_, Step::Pick(ask))) if ask.insist);
+        let is_over = matches!(why, GiveUp::Deadline);
+        assert!(insists || is_over || !self.is_ruled_out, "a reckoning refuses nothing");
         // What a wait was for may turn out to cool down for longer than there is time, or to have been tried by another
         // name since. A wait that no attempt followed is in vain only if somebody could have been asked.
         if self.waits_for.is_some() {
@@ -287,6 +309,10 @@ fn walk(plan: &Plan, limits: Limits, free: usize, choices: &mut Choices) {
                         if matches!(refusal, NoPick::AllCooling { .. }) {
                             witness.parked.insert((ask.target, ask.above_order));
                         }
+                        if refusal == NoPick::TooLong {
+                            witness.too_long.insert((ask.target, ask.above_order));
+                            witness.is_ruled_out = true;
+                        }
                         request.refuse(refusal);
                         continue;
                     }
@@ -302,6 +328,7 @@ fn walk(plan: &Plan, limits: Limits, free: usize, choices: &mut Choices) {
                 if 0 < cooldown {
                     request.cools(deployment, cooldown);
                 }
+                witness.is_ruled_out = false;
                 witness.may_not_retry = request.budget == 0;
                 let leg = (ask.target, ask.above_order);
                 witness.attempts.push(Attempt { leg, deployment, ended: request.now, outcome });

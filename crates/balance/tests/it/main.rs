@@ -36,3 +36,4 @@ mod views;
 mod walk_cooling;
 mod walk_full;
 mod walk_rules;
+mod walk_too_long;

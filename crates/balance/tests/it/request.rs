@@ -17,6 +17,8 @@ pub(crate) struct Room {
     pub(crate) members: Vec<(usize, i64)>,
     pub(crate) fallbacks: Vec<usize>,
     pub(crate) context_window_fallbacks: Vec<usize>,
+    /// Whether requests are held to be too long for it.
+    pub(crate) is_short: bool,
 }
 
 /// What the configuration says.
@@ -39,7 +41,7 @@ impl Plan {
     /// Adds a group of `(deployment, order)`.
     pub(crate) fn levels(mut self, members: &[(usize, i64)], fallbacks: &[usize]) -> Self {
         let (members, fallbacks) = (members.to_vec(), fallbacks.to_vec());
-        self.rooms.push(Room { members, fallbacks, context_window_fallbacks: Vec::new() });
+        self.rooms.push(Room { members, fallbacks, ..Room::default() });
         self
     }
 
@@ -47,6 +49,12 @@ impl Plan {
     pub(crate) fn or_if_too_long(mut self, fallbacks: &[usize]) -> Self {
         let room = self.rooms.last_mut().expect("a group was added");
         room.context_window_fallbacks = fallbacks.to_vec();
+        self
+    }
+
+    /// Has requests be held to be too long for the group that was added last.
+    pub(crate) fn short(mut self) -> Self {
+        self.rooms.last_mut().expect("a group was added").is_short = true;
         self
     }
 
@@ -133,6 +141,9 @@ impl<'p> Request<'p> {
 
     /// The members a pick may choose from, or why there are none.
     pub(crate) fn candidates(&self, ask: Ask) -> Result<Vec<(usize, i64)>, NoPick> {
+        if self.plan.rooms[ask.target].is_short && !ask.insist {
+            return Err(NoPick::TooLong);
+        }
         let above = |member: &&(usize, i64)| ask.above_order.is_none_or(|order| order < member.1);
         let members: Vec<_> = self.plan.rooms[ask.target].members.iter().filter(above).copied().collect();
         let ends = |member: &(usize, i64)| self.cooling[member.0];

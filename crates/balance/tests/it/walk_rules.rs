@@ -272,9 +272,6 @@ fn a_request_that_is_too_long_goes_only_where_its_own_lists_lead() {
     let mut request = plan.request();
     request.refuse(NoPick::TooLong);
     request.goes_to(C).succeeds(0, 1);
-    let mut request = unmapped.request();
-    request.refuse(NoPick::TooLong);
-    request.gives_up(GiveUp::Empty);
     assert_eq!(FallbackFor::from(Outcome::ContentPolicy), FallbackFor::ContentPolicy);
 }
 

@@ -1,5 +1,7 @@
 //! Who serves a request at all: tags, context windows, and deployments that are blocked.
 
+use std::time::Duration;
+
 use leastbusy_gateway::config::{Config, Deployment, Strategy, TagFilter};
 use serde_json::json;
 
@@ -123,7 +125,7 @@ async fn retries_and_hedges_keep_to_the_tags() {
     assert_eq!((answer.status, answer.served_by(), answer.detours()), (200, "paid", (1, 0)));
     drop(gateway);
     config.deployments[0] = tagged("hung", &["paid"], &hung);
-    config.router.hedge = leastbusy_gateway::config::Hedge::After(std::time::Duration::from_millis(20));
+    config.router.hedge = leastbusy_gateway::config::Hedge::After(Duration::from_millis(20));
     let gateway = Gateway::start(&config);
     let answer = asks(&gateway, "", r#","tags":["paid"]"#).await;
     assert_eq!((answer.status, answer.served_by()), (200, "paid"));
@@ -191,6 +193,67 @@ async fn one_that_is_too_long_goes_to_the_fallbacks_for_that() {
     config.deployments[1] = long;
     let gateway = Gateway::start(&config);
     assert_eq!(asks(&gateway, "", &too_long).await.status, 500);
+}
+
+/// A fallback for prompts that are too long, which is too short for them as well.
+fn both_short(at: &Played, fallback: &Deployment) -> Config {
+    let mut config = on_one_worker([reads("small", 100, at), fallback.clone()]);
+    config.deployments[1].max_input_tokens = Some(200);
+    config.router.filters.context_window = true;
+    config.router.fallbacks.context_window = vec![("m".to_owned(), vec!["long".to_owned()])];
+    config.router.queue.timeout = Duration::from_millis(100);
+    config
+}
+
+#[tokio::test]
+async fn where_the_fallback_is_too_short_as_well_the_group_that_was_asked_for_decides() {
+    let at = well().await;
+    let gateway = Gateway::start(&both_short(&at, &entry("long", "openai/long", "long", &at.base())));
+    let too_long = format!(r#","tools":["{}"]"#, "x".repeat(5000));
+    let answer = asks(&gateway, "", &too_long).await;
+    assert_eq!((answer.status, answer.served_by(), answer.detours()), (200, "small", (0, 0)));
+}
+
+#[tokio::test]
+async fn a_fallback_that_is_too_short_and_full_costs_nothing() {
+    let (at, mut held) = (well().await, Upstream::start().await);
+    let mut config = both_short(&at, &entry("long", "openai/long", "long", &held.base()));
+    config.deployments[0].max_parallel_requests = Some(1);
+    config.deployments[0].api_base = Some(held.base());
+    config.deployments[1].max_parallel_requests = Some(1);
+    let gateway = Gateway::start(&config);
+    let mut holders = Vec::new();
+    for model in ["m", "long"] {
+        let mut client = Client::connect(&gateway).await;
+        client.asks(model).await;
+        holders.push((client, held.next_request().await));
+    }
+    let too_long = format!(r#","tools":["{}"]"#, "x".repeat(5000));
+    let refused = asks(&gateway, "", &too_long).await;
+    assert_eq!((refused.status, &refused.error()["type"]), (429, &json!("all_deployments_full")));
+    assert_eq!(refused.detours(), (0, 0));
+    // Once the fallback has a place, it serves, and counts.
+    let (_client, exchange) = holders.pop().unwrap();
+    exchange.answers(200, "{}").await;
+    let mut client = Client::connect(&gateway).await;
+    client.asks_with("m", &too_long[1..]).await;
+    held.next_request().await.answers(200, "{}").await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, answer.served_by(), answer.detours()), (200, "long", (0, 1)));
+}
+
+#[tokio::test]
+async fn a_retry_keeps_to_those_that_can_read_the_prompt() {
+    let (fails, at) = (Upstream::playing(answers(500).json("{}")).await, well().await);
+    let mut config =
+        retrying([reads("fails", 1000, &fails), reads("small", 100, &at), reads("large", 1000, &at)]);
+    config.router.filters.context_window = true;
+    // One that some can read, and one that is too long for all.
+    for length in [2000, 10_000] {
+        let gateway = Gateway::start(&config);
+        let answer = asks(&gateway, "", &format!(r#","tools":["{}"]"#, "x".repeat(length))).await;
+        assert_eq!((answer.status, answer.served_by(), answer.detours()), (200, "large", (1, 0)), "{length}");
+    }
 }
 
 #[tokio::test]

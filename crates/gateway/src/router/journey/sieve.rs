@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use leastbusy_balance::{Ask, GiveUp, Step};
+use leastbusy_balance::{Ask, Step};
 
 use super::{Journey, place, ways};
 use crate::openai::ApiError;
@@ -44,27 +44,23 @@ impl Journey<'_> {
             self.sieve.among = None;
             return Ok(());
         };
-        let asked = Asked { call: self.call, overlay: place.overlay, too_long: self.sieve.too_long };
-        let nobody = match filters.among(&asked) {
+        // An estimate sends a request elsewhere, and where there is no elsewhere it refuses nothing.
+        let too_long = if ask.insist { WhenTooLong::AskLongest } else { self.sieve.too_long };
+        let asked = Asked { call: self.call, overlay: place.overlay, too_long };
+        let found = filters.among(&asked);
+        if ask.target == FIRST {
+            self.sieve.nobody = found.as_ref().err().copied();
+        }
+        let nobody = match found {
             Ok(among) => {
                 self.sieve.among = among;
                 return Ok(());
             }
             Err(nobody) => nobody,
         };
-        if ask.target == FIRST {
-            self.sieve.nobody = Some(nobody);
-        }
         let ways = ways(&self.ways, self.router.table(), self.call);
         let now = self.router.table().since_start(std::time::Instant::now());
-        Err(match self.walk.refused(nobody.as_no_pick(), now, fastrand::u64(..), ways) {
-            // An estimate sends a request elsewhere, and where there is no elsewhere it refuses nothing.
-            Step::GiveUp(why) if !nobody.is_certain() && why != GiveUp::Deadline => {
-                self.sieve.too_long = WhenTooLong::AskLongest;
-                Step::Pick(ask)
-            }
-            step => step,
-        })
+        Err(self.walk.refused(nobody.as_no_pick(), now, fastrand::u64(..), ways))
     }
 
     /// What the client is told where the filters left nobody of what it asked for.
