@@ -1,5 +1,6 @@
 //! One request under way: what its walk says is done, step by step.
 
+mod refused;
 mod sieve;
 
 use std::cell::OnceCell;
@@ -11,6 +12,7 @@ use leastbusy_balance::{
     Ask, FailedAttempt, GiveUp, Limits as WalkLimits, Outcome, Pick, Refusal, Step, Walk,
 };
 
+use self::refused::Refused;
 use self::sieve::Sieve;
 use super::affinity::{Known, Marks, Recalled};
 use super::attempt::{Attempt, Excused};
@@ -42,14 +44,10 @@ pub(super) struct Journey<'a> {
     first_failure: Option<Failure>,
     /// Whether that is a failure of what it asked for, and not of a fallback.
     first_failed: bool,
-    /// When what it asked for returns, where all of it cooled down.
-    first_returns: Option<Duration>,
+    /// Why what it asked for had nobody for it.
+    first_refused: Refused,
     /// Time spent in queues.
     queued: Duration,
-    /// How long the queue will probably take, where it was full.
-    queue_takes: Option<Duration>,
-    /// When the first returns that had all that its minute allows.
-    spent_until: Option<Duration>,
     sieve: Sieve<'a>,
     /// LiteLLM's test hook: the first attempt is to fail so, without being made.
     mock_failure: Option<MockFailure>,
@@ -75,10 +73,8 @@ impl<'a> Journey<'a> {
             counted: (0, 0),
             first_failure: None,
             first_failed: false,
-            first_returns: None,
+            first_refused: Refused::default(),
             queued: Duration::ZERO,
-            queue_takes: None,
-            spent_until: None,
             sieve: Sieve::new(table, call),
             mock_failure: call.extras.mock_failure,
             first: call.first(),
@@ -111,13 +107,8 @@ impl<'a> Journey<'a> {
                     },
                     Err(refusal) => {
                         let now = self.now();
-                        if let (FIRST, Refusal::AllCooling { soonest }) = (ask.target, refusal) {
-                            self.first_returns = Some(soonest);
-                        }
-                        match refusal {
-                            Refusal::QueueFull { wait } => _ = self.queue_takes.get_or_insert(wait),
-                            Refusal::AllSpent { soonest } => _ = self.spent_until.get_or_insert(soonest),
-                            _ => {}
+                        if ask.target == FIRST {
+                            self.first_refused.note(refusal);
                         }
                         let ways = ways(&self.ways, self.router.table(), self.call);
                         self.walk.refused(refusal.into(), now, fastrand::u64(..), ways)
@@ -304,8 +295,9 @@ impl<'a> Journey<'a> {
     fn all_full(&self) -> ApiError {
         let now = self.now();
         let group = &self.router.table().groups()[self.first.route.group].group;
-        let spent = self.spent_until.map(|until| until.saturating_sub(now));
-        let full = match self.queue_takes {
+        let Refused { spent_until, queue_takes, .. } = self.first_refused;
+        let spent = spent_until.map(|until| until.saturating_sub(now));
+        let full = match queue_takes {
             Some(wait) => Full::QueueIsFull { wait: spent.map_or(wait, |spent| spent.max(wait)) },
             None => {
                 let wait = spent.unwrap_or_else(|| group.expected_wait(now));
@@ -319,7 +311,7 @@ impl<'a> Journey<'a> {
         let model = self.call.model;
         let reliability = self.router.table().reliability();
         // The first group's error is the client's, also when it is that all of it cools down.
-        if let (false, Some(soonest)) = (self.first_failed, self.first_returns) {
+        if let (false, Some(soonest)) = (self.first_failed, self.first_refused.returns) {
             return Err(ApiError::all_cooling(model, soonest.saturating_sub(self.now())));
         }
         if let Some(error) = self.nobody_left() {

@@ -351,3 +351,23 @@ async fn who_waits_when_all_deployments_come_to_rest_is_told_that() {
     let line = r#"leastbusy_queue_left_total{model_group="m",end="unavailable"} 1"#;
     assert!(metrics.contains(line), "{metrics}");
 }
+
+#[tokio::test]
+async fn the_wait_that_is_told_is_that_of_what_was_asked_for() {
+    let mut upstream = Upstream::start().await;
+    let spare = Upstream::playing(answers(200).json("{}")).await;
+    let mut config = scene(&upstream.base(), 0);
+    let mut limited = entry("spare", "openai/m", "b", &spare.base());
+    limited.rpm = Some(1);
+    config.deployments.push(limited);
+    config.router.fallbacks.general = vec![("m".to_owned(), vec!["spare".to_owned()])];
+    let gateway = Gateway::start(&config);
+    assert_eq!(post(&gateway, CHAT, &chat("spare")).await.status, 200);
+    let (_first, _exchange) = busy(&gateway, &mut upstream).await;
+    let answer = post(&gateway, CHAT, &chat("m")).await;
+    assert_eq!(
+        (answer.status, answer.header("retry-after")),
+        (429, Some("1")),
+        "and not the fallback's minute"
+    );
+}
