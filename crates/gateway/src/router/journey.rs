@@ -87,6 +87,7 @@ impl<'a> Journey<'a> {
         let answer = self.go(facts).await;
         facts.retries = self.walk.retries();
         facts.fallbacks = self.walk.fallbacks();
+        facts.waited += self.queued;
         answer
     }
 

@@ -41,7 +41,7 @@ pub struct Facts {
     pub served: Option<Served>,
     /// When the request's head had arrived.
     pub received: Instant,
-    /// Time spent waiting for upstreams.
+    /// Time spent waiting for upstreams, and in queues for a place on one.
     pub waited: Duration,
     /// Attempts on the model groups that were tried, beyond the first on each.
     pub retries: u32,

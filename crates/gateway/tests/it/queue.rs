@@ -371,3 +371,18 @@ async fn the_wait_that_is_told_is_that_of_what_was_asked_for() {
         "and not the fallback's minute"
     );
 }
+
+#[tokio::test]
+async fn time_in_the_queue_is_no_overhead() {
+    let mut upstream = Upstream::start().await;
+    let gateway = Gateway::start(&scene(&upstream.base(), 10));
+    let (_first, exchange) = busy(&gateway, &mut upstream).await;
+    let mut client = waits(&gateway, r#""user":"any""#, 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    exchange.answers(200, "{}").await;
+    upstream.next_request().await.answers(200, "{}").await;
+    let answer = client.answer().await;
+    let [whole, overhead] = ["response", "overhead"]
+        .map(|kind| answer.header(&format!("x-litellm-{kind}-duration-ms")).unwrap().parse::<f64>().unwrap());
+    assert!(300.0 <= whole && overhead < whole - 290.0, "{overhead} of {whole} ms");
+}
