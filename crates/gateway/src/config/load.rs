@@ -52,14 +52,14 @@ fn finish(read: Read, name: &str, environment: &Environment) -> Result<Loaded, L
     let folder = FilePath::new(name).parent().unwrap_or(FilePath::new(""));
     config.general.keys_file = config.general.keys_file.map(|file| file.within(folder));
     if !broken {
-        let mistakes = config.check().into_iter().map(|mistake| root.settle(mistake));
+        let mistakes = config.check().into_iter().map(|mistake| settled(mistake, &root));
         let said: Vec<_> = findings
             .iter()
             .filter(|one| one.severity == Severity::Mistake)
             .map(|one| one.path.clone())
             .collect();
         findings.extend(mistakes.filter(|mistake| !said.contains(&mistake.path)));
-        findings.extend(config.warnings().into_iter().map(|warning| root.settle(warning)));
+        findings.extend(config.warnings().into_iter().map(|warning| settled(warning, &root)));
     }
     placed.extend(findings.into_iter().map(|finding| {
         let span = match finding.path.as_variable() {
@@ -93,6 +93,16 @@ impl Config {
         let models: Vec<_> = self.names().collect();
         let beside = Beside { keys: &self.keys, master: self.general.master_hash(), models: &models };
         file.read(beside, &|name| self.leads_somewhere(name))
+    }
+}
+
+/// The finding at the other of its two places, where only that one is written.
+fn settled(finding: Finding, root: &Node) -> Finding {
+    match &finding.elsewhere {
+        Some(elsewhere) if !root.has(&finding.path) && root.has(elsewhere) => {
+            Finding { path: elsewhere.clone(), ..finding }
+        }
+        _ => finding,
     }
 }
 

@@ -109,17 +109,8 @@ impl Node {
         span
     }
 
-    /// The finding at the other of its two places, where only that one is written.
-    pub(super) fn settle(&self, finding: Finding) -> Finding {
-        match &finding.elsewhere {
-            Some(elsewhere) if !self.has(&finding.path) && self.has(elsewhere) => {
-                Finding { path: elsewhere.clone(), ..finding }
-            }
-            _ => finding,
-        }
-    }
-
-    fn has(&self, path: &Path) -> bool {
+    /// Whether something is written at `path`.
+    pub(super) fn has(&self, path: &Path) -> bool {
         let mut node = self;
         for step in path.steps() {
             let next = match (step, &node.value) {
