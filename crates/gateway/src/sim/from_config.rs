@@ -43,7 +43,7 @@ pub(super) fn study(
     let ids = config.ids();
     let all = config.deployments.iter().zip(ids);
     let members: Vec<_> = all.filter(|(deployment, _)| deployment.model_name == group).collect();
-    let engines = members.iter().map(|(deployment, id)| engine(deployment, id, assumed)).collect();
+    let engines = members.iter().map(|(deployment, id)| engine(config, deployment, id, assumed)).collect();
     let mut notes = notes(config, &members, assumed);
     let workload = match trace {
         Some(trace) => {
@@ -91,14 +91,17 @@ pub(super) fn group<'c>(config: &'c Config, model: Option<&'c str>) -> Result<&'
     })
 }
 
-fn engine(deployment: &config::Deployment, id: &str, assumed: &Assumed) -> Engine {
+fn engine(config: &Config, deployment: &config::Deployment, id: &str, assumed: &Assumed) -> Engine {
     let (slots, speed, first_token_time) = match &deployment.simulated {
         Some(own) => (own.slots, own.tokens_per_second, own.first_token_time),
         None if is_simulated(deployment) => {
             let own = config::SimulatedEngine::default();
             (own.slots, own.tokens_per_second, own.first_token_time)
         }
-        None => (assumed.slots, assumed.tokens_per_second, assumed.first_token_time),
+        None => {
+            let slots = deployment.slots().unwrap_or(assumed.slots);
+            (slots, assumed.tokens_per_second, assumed.first_token_time)
+        }
     };
     let engine = Engine::new(id, slots, speed);
     Engine {
@@ -108,7 +111,7 @@ fn engine(deployment: &config::Deployment, id: &str, assumed: &Assumed) -> Engin
         // A configuration that was checked has no weight that is none.
         weight: Weight::new(deployment.weight).unwrap_or(engine.weight),
         order: deployment.order,
-        limit: deployment.max_parallel_requests.and_then(NonZeroU32::new),
+        limit: deployment.parallel_limit(&config.router).and_then(NonZeroU32::new),
         ..engine
     }
 }
@@ -165,6 +168,15 @@ fn notes(config: &Config, members: &[(&config::Deployment, String)], assumed: &A
         (router.hedge != Hedge::Off, "hedging"),
         (router.retries.policy != RetryPolicy::default(), "retry_policy"),
         (!router.retries.group_policies.is_empty(), "model_group_retry_policy"),
+        (router.least_busy_by != config::BusyBy::default(), "prompts and caches of least_busy_by"),
+        (
+            any(&|deployment| deployment.rpm.or(deployment.tpm).is_some()),
+            "rpm and tpm, but for the limit in flight",
+        ),
+        (
+            router.learn_speeds || any(&|deployment| deployment.engine.speed.is_some()),
+            "speed and learn_speeds",
+        ),
         (any(&|deployment| deployment.num_retries.is_some()), "num_retries of single deployments"),
         (any(&|deployment| deployment.timeouts != Timeouts::default()), "time limits of single deployments"),
         (any(&|deployment| deployment.cooldown != first), "cooldown settings of single deployments"),

@@ -1,3 +1,4 @@
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use leastbusy_sim::Sizes;
@@ -67,6 +68,28 @@ fn simulated_deployments_bring_all_that_a_simulation_needs() {
     assert_eq!(study.notes, ["not simulated: fallbacks: only this model group", "not simulated: hedging"]);
     let Workload::Drawn { output_tokens, .. } = study.scenario.workload else { panic!("it is drawn") };
     assert_eq!(output_tokens, Sizes::Lognormal { mean: 40.0, sigma: 1.2 });
+}
+
+#[test]
+fn limits_are_those_that_the_gateway_derives() {
+    let text = "
+model_list:
+  - {model_name: chat, litellm_params: {model: hosted_vllm/m, api_base: 'http://a:1/v1', max_parallel_requests: 4}}
+  - {model_name: chat, litellm_params: {model: hosted_vllm/m, api_base: 'http://b:1/v1', rpm: 30}}
+  - {model_name: chat, litellm_params: {model: hosted_vllm/m, api_base: 'http://c:1/v1'}, model_info: {slots: 6, speed: 2}}
+router_settings: {default_max_parallel_requests: 9, least_busy_by: [requests, prefill]}
+";
+    let study = study(text, None).expect("one group");
+    let told = study.scenario.engines.iter().map(|engine| (engine.slots, engine.limit.map(NonZeroU32::get)));
+    assert_eq!(told.collect::<Vec<_>>(), [(4, Some(4)), (8, Some(30)), (6, Some(9))]);
+    assert_eq!(
+        study.notes[1..3],
+        [
+            "not simulated: prompts and caches of least_busy_by",
+            "not simulated: rpm and tpm, but for the limit in flight"
+        ]
+    );
+    assert_eq!(study.notes[3], "not simulated: speed and learn_speeds");
 }
 
 #[test]
