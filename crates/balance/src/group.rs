@@ -21,6 +21,7 @@ mod preferred;
 mod shared;
 mod survey;
 mod unavailable;
+mod usual;
 
 pub use exactly::Eligible;
 

@@ -61,11 +61,10 @@ impl Gateway {
             ..Member::new(fleet.deploy(), engine.weight)
         });
         let members: Vec<_> = members.collect();
-        let limits = members.iter().filter_map(|member| member.limit).map(|limit| limit.get());
-        let twice = limits.fold(0_u32, u32::saturating_add).saturating_mul(2);
+        let group = fleet.group(members, GroupRules { strategy: strategy(policy), ..rules.group });
         Self {
-            most_waiting: rules.queue.most.unwrap_or(twice),
-            group: fleet.group(members, GroupRules { strategy: strategy(policy), ..rules.group }),
+            most_waiting: rules.queue.most.unwrap_or_else(|| group.usual_queue()),
+            group,
             dice: Dice::new(seed),
             choice: match policy {
                 Policy::StaleFirst { age } => Choice::StaleFirst(Stale::new(engines.len(), age)),

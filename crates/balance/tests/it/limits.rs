@@ -173,3 +173,10 @@ fn a_cap_of_all_holds_back_what_the_others_have_filled() {
         assert_eq!((leases.len(), refusal), (own, Refusal::AllFull), "cap {cap}, {told} of others");
     }
 }
+
+#[test]
+fn twice_as_many_may_usually_wait_as_can_be_served() {
+    for (limits, usual) in [(&[3, 0, 2][..], 10), (&[0, 0], 100), (&[u32::MAX, 1], u32::MAX)] {
+        assert_eq!(group(limits).1.usual_queue(), usual, "{limits:?}");
+    }
+}

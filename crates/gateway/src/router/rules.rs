@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leastbusy_balance::{
-    BusyBy, Capacity, GroupRules, HealthRules, Limits, Member, RetryBudget, Room, Strategy, Terms, Tolerance,
+    BusyBy, Capacity, Group, GroupRules, HealthRules, Limits, RetryBudget, Room, Strategy, Terms, Tolerance,
     WhenAllCooling as AllCooling,
 };
 
@@ -75,14 +75,10 @@ pub(crate) fn terms(entry: &config::Deployment) -> Arc<Terms> {
     })
 }
 
-/// The cap on the requests of all instances, as a multiple of a deployment's limit, where they share what they know but
-/// not each step: half as much again costs no capacity, one at the limit does (docs/queue.md).
-pub(crate) const CAP_OF_ALL: f64 = 1.5;
-
 /// The cap on the requests of all instances; in strict mode the limit itself holds.
 pub(crate) fn cap_of_all(config: &Config) -> Option<f64> {
     let shared = config.shared_state.as_ref()?;
-    (shared.mode != SharingMode::Strict).then_some(CAP_OF_ALL)
+    (shared.mode != SharingMode::Strict).then_some(GroupRules::USUAL_CAP_OF_ALL)
 }
 
 /// What holds for a group as a whole, whoever shares it.
@@ -104,19 +100,10 @@ pub(crate) fn of_groups(router: &RouterSettings, strategy: Strategy) -> GroupRul
     }
 }
 
-/// The most requests that may wait for a group of these members.
-pub(crate) fn queue_most(queue: &Queue, members: &[Member]) -> u32 {
-    queue.max.unwrap_or_else(|| {
-        let limits = members.iter().map(|member| member.limit.map_or(0, NonZeroU32::get));
-        // Twice what can be served at once: longer waits than two answers are better spent elsewhere. Members without a
-        // limit of this kind may still be full, by requests or tokens of the minute.
-        let twice = limits.fold(0_u32, u32::saturating_add).saturating_mul(2);
-        if twice == 0 { QUEUED_WITHOUT_LIMITS } else { twice.min(Queue::MOST) }
-    })
+/// The most requests that may wait for a group.
+pub(crate) fn queue_most(queue: &Queue, group: &Group) -> u32 {
+    queue.max.unwrap_or_else(|| group.usual_queue().min(Queue::MOST))
 }
-
-/// Requests that may wait where no deployment has `max_parallel_requests`.
-const QUEUED_WITHOUT_LIMITS: u32 = 100;
 
 /// What bounds each request's walk, but for its deadline.
 pub(crate) fn of_walks(router: &RouterSettings) -> Limits {

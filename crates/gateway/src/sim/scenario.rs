@@ -5,6 +5,7 @@
 
 use std::path::Path as FilePath;
 
+use leastbusy_balance::GroupRules;
 use leastbusy_sim::{Arrivals, Policy, Scenario, Sizes, Workload};
 
 pub(super) mod bounds;
@@ -20,7 +21,6 @@ use self::bounds::{QUEUED, REQUESTS, SEED, SEEDS};
 use super::rules;
 use super::trace::{self, Trace};
 use crate::config::{self, Document, Finding, LoadError, Path, Reader, Setting, Settings};
-use crate::router::rules::CAP_OF_ALL;
 
 /// Requests of a run where nothing else is said.
 pub(super) const DEFAULT_REQUESTS: usize = 200_000;
@@ -83,7 +83,7 @@ fn written(reader: &mut Reader<'_>, root: &Setting<'_>, folder: &FilePath, trace
         scenario.rules = read_rules(reader, router);
     }
     if let Some(setting) = top.get("instances") {
-        let cap = instances::cap_of_all(reader, setting).unwrap_or(CAP_OF_ALL);
+        let cap = instances::cap_of_all(reader, setting).unwrap_or(GroupRules::USUAL_CAP_OF_ALL);
         scenario.instances = instances::instances(reader, setting).unwrap_or_default();
         scenario.rules.group.cap_of_all = (1 < scenario.instances.count).then_some(cap);
     }

@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use leastbusy_balance::GroupRules;
+
 use super::{Bound, Case, Plan, fleets, instances};
 use crate::{Engine, Measure, Metric, Policy, Queue, Statistic};
 
@@ -18,9 +20,6 @@ const METRICS: [Metric; 4] = [
 ];
 /// The central queue has no bound either.
 const UNBOUNDED: Queue = Queue { most: Some(u32::MAX), timeout: Duration::MAX, turns: true };
-
-/// The cap as the gateway has it.
-const CAP_OF_ALL: f64 = 1.5;
 
 pub(super) fn plans() -> [Plan; 2] {
     [one(), several()]
@@ -38,7 +37,7 @@ fn several() -> Plan {
         let with = |engines, milliseconds| {
             let mut scenario = fleets::loaded(engines, 0.9, length * REQUESTS);
             scenario.rules.queue = UNBOUNDED;
-            scenario.rules.group.cap_of_all = Some(CAP_OF_ALL);
+            scenario.rules.group.cap_of_all = Some(GroupRules::USUAL_CAP_OF_ALL);
             scenario.instances = instances::sharing(milliseconds);
             mean_wait.of(&scenario.run(Policy::LeastBusy, seed))
         };

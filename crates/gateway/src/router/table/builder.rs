@@ -234,10 +234,10 @@ impl<'a> Builder<'a> {
         let header = HeaderValue::from_str(name)
             .map_err(|_| NotUsable(format!("model_name `{name}` cannot stand in a header")))?;
         let router = &self.config.router;
-        let queue_most = rules::queue_most(&router.queue, &members);
         let rules =
             GroupRules { cap_of_all: rules::cap_of_all(self.config), ..rules::of_groups(router, strategy) };
         let group = self.fleet.group(members, rules);
+        let queue_most = rules::queue_most(&router.queue, &group);
         let others = strategy::all()
             .map(|(_, other)| router.as_configured(other))
             .into_iter()

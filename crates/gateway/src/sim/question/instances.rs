@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use leastbusy_balance::GroupRules;
 use leastbusy_sim::{Asked, Estimate, Metric, Several, Shared};
 use owo_colors::OwoColorize;
 
 use super::{About, Answer, metric};
 use crate::duration;
-use crate::router::rules::CAP_OF_ALL;
 use crate::sim::html::chart::{Axis, Line, LineChart, Names, Point, Style, lines};
 use crate::sim::scenario::instances::{INSTANCES, INTERVAL_MIN, too_often};
 use crate::sim::{Study, number};
@@ -43,7 +43,7 @@ impl Instances {
             }
         }
         let mut scenario = study.scenario.clone();
-        scenario.rules.group.cap_of_all.get_or_insert(CAP_OF_ALL);
+        scenario.rules.group.cap_of_all.get_or_insert(GroupRules::USUAL_CAP_OF_ALL);
         let found = Several::tried(&scenario, &self.count, &self.every, self.figure, asked);
         let mut text = format!("{}, by {}\n", study.title.bold(), asked.policy.name());
         let heading: String = self.count.iter().map(|count| format!("{:>19}", instances(*count))).collect();
