@@ -9,7 +9,7 @@ use crate::candidate::Candidate;
 use crate::engine::Engines;
 use crate::group::{Group, GroupRules, Member};
 use crate::health::{Condition, Crew, Health};
-use crate::others::Sharing;
+use crate::others::{Others, Sharing};
 use crate::pace::Pace;
 use crate::pick::Demand;
 use crate::quantile::Quantile;
@@ -296,7 +296,12 @@ impl Books {
 
     /// Requests in flight on a deployment through other instances, as they told last.
     pub(crate) fn others_in_flight(&self, deployment: DeploymentIndex) -> u32 {
-        self.sharing.as_ref().map_or(0, |sharing| sharing.others(deployment).in_flight)
+        self.others_on(deployment).in_flight
+    }
+
+    /// What other instances have on a deployment, as they told last.
+    pub(crate) fn others_on(&self, deployment: DeploymentIndex) -> Others {
+        self.sharing.as_ref().map_or_else(Others::default, |sharing| sharing.others(deployment))
     }
 
     /// Notes that a deployment is, or is no longer, told by its count alone.

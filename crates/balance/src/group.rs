@@ -97,7 +97,8 @@ pub struct GroupRules {
     /// where nobody asks.
     pub hedge_quantile: Option<f64>,
     /// How many times its limit the requests of all instances on a member may be, as far as the others told, before this
-    /// instance holds its own back; more than 0. `None` where only the requests of this instance are limited.
+    /// instance holds its own back; more than 0. Of the places that one view leaves below it each instance takes its part, at least
+    /// one. `None` where only the requests of this instance are limited.
     pub cap_of_all: Option<f64>,
 }
 

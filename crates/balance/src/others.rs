@@ -6,7 +6,7 @@ mod sharing;
 use std::time::Duration;
 
 pub use roster::{InstanceId, Known, Roster};
-pub(crate) use sharing::{Scratch, Sharing};
+pub(crate) use sharing::{Others, Scratch, Sharing};
 
 use crate::fleet::{DeploymentIndex, Fleet};
 use crate::health::{Answers, News, Rest};
@@ -152,14 +152,15 @@ impl Fleet {
         }
         let mut books = self.lock();
         let (sharing, deployments) = books.share();
+        sharing.see(&view);
         let mut seen = view.deployments.iter_mut().peekable();
         for (at, (seat, health)) in deployments.enumerate() {
             let mut nothing = Answers::default();
             let of_this = seen.next_if(|seen| seen.deployment.0 as usize == at);
             health.others_saw(of_this.map_or(&mut nothing, |seen| &mut seen.answers), now);
             seat.calm = health.settle(now);
+            sharing.has(DeploymentIndex::at(at), seat.in_flight);
         }
-        sharing.see(&view);
         // What was told before is in `view` now, and is freed without the lock.
         drop(books);
     }

@@ -7,6 +7,7 @@ use crate::candidate::Surveyed;
 use crate::fleet::{Books, DeploymentIndex, Seat};
 use crate::health::{Availability, Peers};
 use crate::load::{load, load_by_speed};
+use crate::others::Others;
 use crate::pick::Pick;
 
 impl Core {
@@ -30,9 +31,10 @@ impl Core {
             let Seat { in_flight, calm } = books.seat(member.deployment);
             let weight = member.weight.get();
             let limit = limits(index);
-            let others = books.others_in_flight(member.deployment);
+            let told = books.others_on(member.deployment);
+            let others = told.in_flight;
             let is_at_limit = limit.is_some_and(|limit| {
-                limit <= in_flight || (0 < others && self.is_at_cap(limit, in_flight.saturating_add(others)))
+                limit <= in_flight || self.is_at_cap(limit, in_flight, told, crew.others)
             });
             let elsewhere = books.elsewhere(member.deployment, pick.now);
             let beside = elsewhere + self.burden(books, index, pick.demand, pick.now);
@@ -113,9 +115,15 @@ impl Core {
         unavailable
     }
 
-    /// Whether all instances together have as many requests on a member as its limit allows them.
-    fn is_at_cap(&self, limit: u32, of_all: u32) -> bool {
-        self.rules.cap_of_all.is_some_and(|cap| (cap * f64::from(limit)).ceil() <= f64::from(of_all))
+    /// Whether a member is full for this instance, as it and so many others share what the limit allows all of them.
+    // They all see the same places, each by an older count of the rest. Whoever took all of them, as every other may, filled
+    // them as often as there are instances (docs/queue.md); so one view gives each its part, and at least one.
+    fn is_at_cap(&self, limit: u32, own: u32, told: Others, instances: u32) -> bool {
+        let Some(cap) = self.rules.cap_of_all.filter(|_| 0 < instances) else { return false };
+        let left = (cap * f64::from(limit)).ceil() - f64::from(told.in_flight);
+        let had = f64::from(told.own);
+        let part = ((left - had) / (f64::from(instances) + 1.0)).ceil();
+        left.min(had + part) <= f64::from(own)
     }
 
     /// The score of a member with so many requests, whose weight or speed counts by a factor, and which has no more

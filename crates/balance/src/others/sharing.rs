@@ -43,6 +43,8 @@ pub(crate) struct Others {
     pub(crate) age: f64,
     /// Picks a second.
     pub(crate) arrivals: f64,
+    /// Requests that this instance had there when the view came.
+    pub(crate) own: u32,
 }
 
 /// Seconds over which arrivals are averaged: a rate wrong by half or by four times does no harm (tried here, asked by
@@ -98,9 +100,19 @@ impl Sharing {
             }
             // `max` makes 0 of what is no number, `clamp` alone would keep it.
             let arrivals = seen.arrivals.max(0.0).clamp(0.0, ARRIVALS_MAX);
-            self.others[at] = Others { in_flight: seen.in_flight, age: seen.age.as_secs_f64(), arrivals };
+            self.others[at] =
+                Others { in_flight: seen.in_flight, age: seen.age.as_secs_f64(), arrivals, own: 0 };
         }
         self.view = (0 < view.others).then(|| View { deployments: Vec::new(), ..*view });
+    }
+
+    /// Notes what this instance has on a deployment at the moment of the view.
+    pub(super) fn has(&mut self, deployment: DeploymentIndex, own: u32) {
+        let at = deployment.0 as usize;
+        if self.others.len() <= at {
+            self.others.resize(at + 1, Others::default());
+        }
+        self.others[at].own = own;
     }
 
     pub(crate) fn view(&self) -> Option<&View> {

@@ -160,18 +160,51 @@ fn one_that_has_come_to_rest_meanwhile_is_not_picked_exactly() {
     assert!(group.pick_exactly(&later, 0).is_none());
 }
 
+/// One deployment with a limit, below a cap.
+fn capped(limit: u32, cap: f64) -> (Arc<Fleet>, Group) {
+    let fleet = Fleet::new();
+    let member = Member { limit: NonZeroU32::new(limit), ..Member::new(fleet.deploy(), Weight::ONE) };
+    let rules = GroupRules { cap_of_all: Some(cap), ..GroupRules::default() };
+    let group = fleet.group(vec![member], rules);
+    (fleet, group)
+}
+
 #[test]
 fn a_cap_of_all_holds_back_what_the_others_have_filled() {
-    let limit = 4;
-    for (cap, told, own) in [(1.0, 4, 0), (1.0, 3, 1), (1.5, 5, 1), (1.5, 6, 0), (2.0, 6, 2), (1.25, 0, 4)] {
-        let fleet = Fleet::new();
-        let member = Member { limit: NonZeroU32::new(limit), ..Member::new(fleet.deploy(), Weight::ONE) };
-        let rules = GroupRules { cap_of_all: Some(cap), ..GroupRules::default() };
-        let group = fleet.group(vec![member], rules);
+    for (cap, told, own) in [(1.0, 4, 0), (1.0, 3, 1), (1.5, 5, 1), (1.5, 6, 0), (2.0, 6, 1), (4.0, 0, 4)] {
+        let (fleet, group) = capped(4, cap);
         others(&fleet, &group, &[told]);
         let (leases, refusal) = fill(&group);
         assert_eq!((leases.len(), refusal), (own, Refusal::AllFull), "cap {cap}, {told} of others");
     }
+}
+
+#[test]
+fn one_view_gives_an_instance_its_part_of_the_places() {
+    let (fleet, group) = capped(8, 1.5);
+    others(&fleet, &group, &[2]);
+    let (mut leases, _) = fill(&group);
+    assert_eq!(leases.len(), 5, "half of the ten that are left below twelve; the other instance has as many");
+    leases.truncate(3);
+    assert_eq!(fill(&group).0.len(), 2, "its own places are free again");
+    others(&fleet, &group, &[2]);
+    leases.extend(fill(&group).0);
+    assert_eq!(leases.len(), 3 + 4, "half of the seven that the next view shows");
+    others(&fleet, &group, &[6]);
+    leases.pop();
+    assert_eq!(fill(&group).0.len(), 0, "with what the others have begun there are more than twelve");
+}
+
+#[test]
+fn sixteen_instances_overrun_a_cap_by_one_request_each_at_most() {
+    let instances: Vec<_> = (0..16).map(|_| capped(8, 1.5)).collect();
+    let mut leases = Vec::new();
+    for (rank, (fleet, group)) in (0..).zip(&instances) {
+        // All see it idle.
+        fleet.see(View { at: NOW, others: 15, rank, ..View::default() }, NOW);
+        leases.extend(fill(group).0);
+    }
+    assert_eq!(leases.len(), 16, "twelve were free, and nobody is told that there is nothing for it");
 }
 
 #[test]
