@@ -55,7 +55,9 @@ fn every_request_that_a_healthy_deployment_may_serve_is_served() {
     let ways = ENDS.iter().filter(|(outcome, _)| outcome.remedy() != Remedy::OtherGroup);
     let ways: Vec<_> = ways.copied().filter(|(outcome, _)| *outcome != Outcome::ClientLeft).collect();
     let (mut served, mut failed) = (0, 0);
-    for plan in plans() {
+    // Which groups a request is too long for is reckoned, not found out; `every_walk` has those.
+    let is_long_enough = |plan: &Plan| plan.rooms.iter().all(|room| !room.is_short);
+    for plan in plans().into_iter().filter(is_long_enough) {
         // As many retries as the largest group has other members, and room for every group and level.
         let plan = plan.retries(2);
         for when_all_cooling in
