@@ -26,11 +26,11 @@ pub struct Candidate {
     /// Whether it has as many requests as it can take, as was learned from its answers, while it comes back, or by
     /// its limit and what other instances told.
     pub is_full: bool,
-    /// What least busy goes by without other instances: `(in flight + 1) / weight`, or what is known of the capacities, with recent
-    /// failures added in. Lower is better.
+    /// What least busy goes by without other instances: `(busy + 1) / weight`, or what is known of the capacities, with what
+    /// prompts and caches count as ([`BusyBy`](crate::BusyBy)), this request's own included, added to `busy`. Lower is better.
     pub load: f64,
     /// Requests in flight on it, those that failed a moment ago and still count, and those that came from elsewhere as
-    /// its engine told.
+    /// its engine told. Without prompts and caches: 0 means that it has nothing to do.
     pub busy: f64,
     /// What its provider grants and asks.
     pub terms: Terms,
@@ -46,12 +46,14 @@ pub(crate) struct Surveyed {
     /// Whether it is full, what the other instances and the engine told left out.
     pub(crate) is_full: bool,
     pub(crate) load: f64,
-    /// Requests of this instance, with failed ones that still count, and those that came from elsewhere.
-    pub(crate) busy: f64,
+    /// Failed requests of this instance that still count.
+    pub(crate) phantoms: u32,
     /// Requests of other instances, as they told.
     pub(crate) others: u32,
     /// Requests that came past all instances, as far as the engine told of them.
     pub(crate) elsewhere: f64,
+    /// Requests that its prompts and its cache count as, with this request on it.
+    pub(crate) burden: f64,
     /// Its weight, or what its places do, as far as its answers are good.
     pub(crate) share: f64,
     /// Whether it has reached its limit, what the other instances and the engine told included.
@@ -59,6 +61,11 @@ pub(crate) struct Surveyed {
 }
 
 impl Surveyed {
+    /// Requests of this instance, with failed ones that still count, and those that came from elsewhere.
+    pub(crate) fn busy(&self) -> f64 {
+        f64::from(self.in_flight) + f64::from(self.phantoms) + self.elsewhere
+    }
+
     /// Who is picked first: the lowest level, and on it whoever has a free place.
     pub(crate) fn class(&self) -> (i64, bool) {
         (self.order, self.is_full)
@@ -73,7 +80,7 @@ impl Surveyed {
 impl Group {
     /// Takes a lease on the candidate that `choose` names: shows, chooses and counts under one lock.
     ///
-    /// The rules of [`Group::pick`] hold for who is a candidate: untried, not resting, below its limit, of the lowest order, and
+    /// It goes past whoever waits for a place. The rules of [`Group::pick`] hold for who is a candidate: untried, not resting, below its limit, of the lowest order, and
     /// with a free place if anybody has one. `choose` gets at least one of them, in the members' order, and
     /// returns a place in what it got.
     ///
@@ -151,7 +158,7 @@ impl Core {
             weight: member.weight.get(),
             is_full: surveyed.class_as_told().1,
             load: surveyed.load,
-            busy: surveyed.busy,
+            busy: surveyed.busy(),
             terms: *member.terms,
             usage: Usage::default(),
         }

@@ -36,7 +36,8 @@ pub struct Preference {
     /// Which one.
     pub deployment: DeploymentIndex,
     /// How many times the mean load of those that could be picked it may have with this request on it, rounded up to whole
-    /// requests; 1 or more. Beyond that the request is picked as any other.
+    /// requests; 1 or more. Beyond that the request is picked as any other. Loads are requests for each weight; those that
+    /// an engine has from elsewhere count on the preferred one, and not in the mean.
     // Mirrokni, Thorup and Zadimoghaddam, "Consistent hashing with bounded loads" (2018).
     pub bound: f64,
 }

@@ -19,8 +19,9 @@ pub struct Eligible {
     pub limit: Option<NonZeroU32>,
     /// Its share of the work, less what its failures take from it; more than 0.
     pub weight: f64,
-    /// What counts as busy beside its requests in flight: attempts that failed a moment ago, and requests that came from
-    /// elsewhere as its engine told.
+    /// What counts as busy beside its requests in flight: attempts that failed a moment ago, requests that came from
+    /// elsewhere as its engine told, and what prompts and caches count as ([`BusyBy`](crate::BusyBy)), this request's own
+    /// included.
     pub extra: f64,
 }
 
@@ -31,7 +32,7 @@ impl Group {
         self.core.rules.tie_break
     }
 
-    /// The members that a pick may choose, those of a lower class first; what other instances told does not count.
+    /// The members that a pick may choose, those of a lower class first; of what other instances told only [`GroupRules::cap_of_all`](crate::GroupRules::cap_of_all) counts.
     ///
     /// Nothing is counted. [`Group::pick_exactly`] takes a lease on the one that was chosen.
     ///
@@ -43,13 +44,13 @@ impl Group {
         let mut found = Vec::with_capacity(self.members().len());
         let unavailable = self.core.survey(&mut books, pick, &self.core.limits(), |surveyed| {
             let class = surveyed.class();
-            let Surveyed { member, in_flight, busy, share, .. } = surveyed;
+            let Surveyed { member, phantoms, elsewhere, burden, share, .. } = surveyed;
             let eligible = Eligible {
                 member,
                 class: 0,
                 limit: self.members()[member].limit,
                 weight: share,
-                extra: busy - f64::from(in_flight),
+                extra: f64::from(phantoms) + elsewhere + burden,
             };
             found.push((class, eligible));
         });
@@ -72,7 +73,8 @@ impl Group {
             .collect())
     }
 
-    /// Takes a lease on this member; `None` when it cannot be picked any more, because it rests or was tried.
+    /// Takes a lease on this member; `None` when it cannot be picked any more, because it rests, was tried, or has had all
+    /// that its terms allow in a minute.
     ///
     /// Its limit does not count: whoever chose it has counted it.
     ///
@@ -86,6 +88,10 @@ impl Group {
             return None;
         }
         let mut books = self.core.fleet.lock();
+        // Nobody else counts minutes: requests that were chosen meanwhile may have taken the rest of this one.
+        if books.is_spent(deployment, &self.members()[member].terms, pick.now) {
+            return None;
+        }
         let health = books.health(deployment);
         let calm = health.settle(pick.now);
         match health.availability(pick.now) {
@@ -98,7 +104,7 @@ impl Group {
         Some(self.core.lease(&mut books, member, pick))
     }
 
-    /// As [`Group::pick`], with limits of this moment in place of the members' own: `limit` tells that of a member.
+    /// As [`Group::pick`], past whoever waits, with limits of this moment in place of the members' own: `limit` tells that of a member.
     ///
     /// # Errors
     ///

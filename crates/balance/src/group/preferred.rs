@@ -16,16 +16,17 @@ impl Core {
         let mut preferred = None;
         self.survey(books, pick, &self.limits(), |surveyed| {
             let class = surveyed.class_as_told();
-            let Surveyed { member, busy, others, share, .. } = surveyed;
+            let busy = surveyed.busy() + f64::from(surveyed.others);
+            let Surveyed { member, elsewhere, share, .. } = surveyed;
             if class < best {
                 (best, all, preferred) = (class, Load::default(), None);
             }
             if class == best {
-                let load = Load { busy: busy + f64::from(others), share };
-                all.busy += load.busy;
-                all.share += load.share;
+                // What an engine says of strangers is no reason to give another deployment more.
+                all.busy += busy - elsewhere;
+                all.share += share;
                 if self.members[member].deployment == deployment {
-                    preferred = Some((member, load));
+                    preferred = Some((member, Load { busy, share }));
                 }
             }
         });

@@ -18,20 +18,20 @@ impl Core {
         limits: &impl Fn(usize) -> Option<u32>,
     ) -> Result<usize, Refusal> {
         let mut scratch = mem::take(&mut books.sharing().scratch);
-        scratch.members.clear();
-        scratch.seen.clear();
+        scratch.clear();
         let mut best = (i64::MAX, true);
         let unavailable = self.survey(books, pick, limits, |surveyed| {
             let class = surveyed.class();
-            let Surveyed { member, busy, elsewhere, share, .. } = surveyed;
+            let Surveyed { member, in_flight, phantoms, elsewhere, burden, share, .. } = surveyed;
             if class < best {
                 best = class;
-                scratch.members.clear();
-                scratch.seen.clear();
+                scratch.clear();
             }
             if class == best {
+                let own = f64::from(in_flight);
                 scratch.members.push(member);
-                scratch.seen.push(Sight { own: busy - elsewhere, all: busy, weight: share, turn: 0.0 });
+                scratch.seen.push(Sight { own, all: own + elsewhere, weight: share, turn: 0.0 });
+                scratch.beside.push(f64::from(phantoms) + burden);
             }
         });
         let chosen = match scratch.members.is_empty() {
@@ -39,6 +39,11 @@ impl Core {
             false => {
                 let unseen = self.add_others(books.sharing(), &mut scratch, pick);
                 keep_those_with_room(&mut scratch, unseen, limits);
+                // Neither ends as requests do, nor takes a place of the limit.
+                for (seen, beside) in scratch.seen.iter_mut().zip(&scratch.beside) {
+                    seen.own += beside;
+                    seen.all += beside;
+                }
                 let place = two_view::choose(&scratch.seen, unseen, self.rules.tie_break, pick.dice);
                 Ok(scratch.members[place])
             }
@@ -92,7 +97,7 @@ impl Core {
 /// before 16 deployments of 8 at 90 % load, views a second old, waited six times as long by keeping to them
 /// (docs/queue.md).
 fn keep_those_with_room(scratch: &mut Scratch, unseen: f64, limits: &impl Fn(usize) -> Option<u32>) {
-    let Scratch { members, seen } = scratch;
+    let Scratch { members, seen, beside } = scratch;
     let room = |member: usize, all: f64| match limits(member) {
         Some(limit) => (f64::from(limit) - all).max(0.0),
         None => f64::INFINITY,
@@ -106,9 +111,11 @@ fn keep_those_with_room(scratch: &mut Scratch, unseen: f64, limits: &impl Fn(usi
         if 0.0 < room(members[place], seen[place].all) {
             members.swap(kept, place);
             seen.swap(kept, place);
+            beside.swap(kept, place);
             kept += 1;
         }
     }
     members.truncate(kept);
     seen.truncate(kept);
+    beside.truncate(kept);
 }

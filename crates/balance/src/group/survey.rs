@@ -37,10 +37,11 @@ impl Core {
                 limit <= in_flight || self.is_at_cap(limit, in_flight, told, crew.others)
             });
             let elsewhere = books.elsewhere(member.deployment, pick.now);
-            let beside = elsewhere + self.burden(books, index, pick.demand, pick.now);
+            let burden = self.burden(books, index, pick.demand, pick.now);
+            let beside = elsewhere + burden;
             let is_spent = self.is_metered && books.is_spent(member.deployment, &member.terms, pick.now);
             let speed = if self.learns { books.speed(self.index, member.deployment, pick.now) } else { 1.0 };
-            let mut tell = |unavailable: &mut Unavailable, is_full, load, busy, factor| {
+            let mut tell = |unavailable: &mut Unavailable, is_full, load, phantoms, factor| {
                 unavailable.somebody_open = true;
                 if tried {
                     return;
@@ -64,16 +65,17 @@ impl Core {
                     in_flight,
                     is_full,
                     load,
-                    busy,
+                    phantoms,
                     others,
                     elsewhere,
+                    burden,
                     share,
                     seems_full,
                 });
             };
             if calm {
                 let busy = f64::from(in_flight) + beside;
-                tell(&mut unavailable, false, self.load(index, busy, speed, None), busy, speed);
+                tell(&mut unavailable, false, self.load(index, busy, speed, None), 0, speed);
                 continue;
             }
             let peers = *peers.get_or_insert_with(|| self.load_of_peers(books, pick.now));
@@ -83,7 +85,7 @@ impl Core {
             if !tried {
                 health.ask_to_probe(availability, pick.now);
             }
-            let (is_full, load, busy, factor) = match availability {
+            let (is_full, load, phantoms, factor) = match availability {
                 closed @ (Availability::Closed(_) | Availability::Probed(_) | Availability::Guarded(_)) => {
                     // Two entries may lead to one deployment.
                     let is_known =
@@ -96,21 +98,22 @@ impl Core {
                 }
                 Availability::Ready => {
                     let busy = f64::from(in_flight) + beside;
-                    (false, self.load(index, busy, speed, None), busy, speed)
+                    (false, self.load(index, busy, speed, None), 0, speed)
                 }
                 Availability::Open => {
                     let places = health.places(pick.now, &member.rules, peers * weight, crew);
-                    let busy = f64::from(in_flight) + f64::from(health.phantoms()) + beside;
+                    let phantoms = health.phantoms();
+                    let busy = f64::from(in_flight) + f64::from(phantoms) + beside;
                     let factor = speed * health.weight_factor(pick.now);
                     let load = self.load(index, busy, factor, places.least());
                     // A ramp that takes places of a known number needs no more than its part in the score: there it
                     // gives way when nobody else has a free one. What is answered with a 429 does not.
                     let bound = if self.capacities.is_some() { places.limit } else { places.least() };
-                    (bound.is_some_and(|bound| bound <= in_flight), load, busy, factor)
+                    (bound.is_some_and(|bound| bound <= in_flight), load, phantoms, factor)
                 }
             };
             books.set_calm(member.deployment, calm);
-            tell(&mut unavailable, is_full, load, busy, factor);
+            tell(&mut unavailable, is_full, load, phantoms, factor);
         }
         unavailable
     }

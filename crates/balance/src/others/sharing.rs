@@ -25,6 +25,17 @@ pub(crate) struct Sharing {
 pub(crate) struct Scratch {
     pub(crate) members: Vec<usize>,
     pub(crate) seen: Vec<two_view::Sight>,
+    /// What each of them counts as busy beside its requests.
+    pub(crate) beside: Vec<f64>,
+}
+
+impl Scratch {
+    pub(crate) fn clear(&mut self) {
+        let Self { members, seen, beside } = self;
+        members.clear();
+        seen.clear();
+        beside.clear();
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default)]

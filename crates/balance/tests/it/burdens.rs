@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leastbusy_balance::{
-    BusyBy, Demand, Ending, Fleet, Group, GroupRules, Lease, Member, Outcome, Pick, Room, TieBreak, Weight,
+    BusyBy, Demand, Ending, Fleet, Group, GroupRules, Lease, LowestLatency, Member, Outcome, PeakEwma, Pick,
+    Room, Strategy, TieBreak, View, Weight,
 };
 
 const NOW: Duration = Duration::from_secs(5);
@@ -95,4 +96,33 @@ fn requests_alone_decide_unless_more_is_asked_for() {
     let leases: Vec<_> = [LONG, SHORT, SHORT].into_iter().map(|demand| pick(&group, demand)).collect();
     assert_eq!(fleet.snapshot(), [2, 1]);
     drop(leases);
+}
+
+#[test]
+fn one_that_nobody_knows_is_idle_however_long_the_prompt_is() {
+    for strategy in
+        [Strategy::LowestLatency(LowestLatency::default()), Strategy::PeakEwma(PeakEwma::default())]
+    {
+        let (_, group) = prefill();
+        let group = group.with_strategy(strategy);
+        pick(&group, LONG).end(Outcome::Success, NOW + Duration::from_millis(100));
+        let long = pick(&group, LONG);
+        assert_eq!(long.member(), 1, "{strategy:?}: the first has answered, this one gets its first request");
+        assert_eq!(pick(&group, LONG).member(), 0, "{strategy:?}: until it has answered");
+    }
+}
+
+#[test]
+fn tokens_take_no_place_of_a_limit() {
+    let (fleet, group) = prefill();
+    let mut members = group.members().to_vec();
+    members[0].limit = NonZeroU32::new(4);
+    let group = group.with_members(members);
+    fleet.see(View { at: NOW, others: 1, ..View::default() }, NOW);
+    // One request whose prompt counts as 3.2, beside seven.
+    let _long = group
+        .pick_exactly(&Pick { now: NOW, demand: Demand { prompt: 4000, output: 0 }, ..Pick::default() }, 0);
+    let _others: Vec<_> =
+        (0..7).map(|_| group.pick_exactly(&Pick { now: NOW, ..Pick::default() }, 1)).collect();
+    assert_eq!(pick(&group, SHORT).member(), 0, "it has three places left");
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leastbusy_balance::{
-    Answers, Capacity, DeploymentIndex, EngineReport, Fleet, Group, Lease, Member, Outcome, Pick, Refusal,
-    Seen, Strategy, TieBreak, View, Weight,
+    Answers, Capacity, DeploymentIndex, EngineReport, Fleet, Group, Lease, Member, Outcome, Pick, Preference,
+    Refusal, Seen, Strategy, TieBreak, View, Weight,
 };
 
 const NOW: Duration = Duration::from_secs(60);
@@ -174,6 +174,24 @@ fn other_strategies_see_it_in_the_load() {
         0
     });
     assert_eq!(seen.expect("well").member(), 0);
+}
+
+#[test]
+fn a_preferred_one_gets_no_more_because_another_is_full_of_strangers() {
+    let preferring = |group: &Group| {
+        let prefer = Some(Preference { deployment: group.members()[0].deployment, bound: 1.25 });
+        let lease = |dice| group.pick(&Pick { prefer, ..at(dice) }).expect("well");
+        members(&(0..12).map(lease).collect::<Vec<_>>())
+    };
+    let to_preferred = |members: &[usize]| members.iter().filter(|member| **member == 0).count();
+    let (fleet, three) = group(&[1.0; 3], |_, _| {});
+    tell(&fleet, three.members()[1].deployment, u32::MAX);
+    let got = preferring(&three);
+    assert!(!got.contains(&1) && to_preferred(&got) == 6, "{got:?}: both others are as busy as each other");
+    // Its own strangers count against it.
+    let (fleet, group) = group(&[1.0; 3], |_, _| {});
+    tell(&fleet, group.members()[0].deployment, 5);
+    assert_eq!(to_preferred(&preferring(&group)), 0, "5, and the others have 6 each in the end");
 }
 
 #[test]

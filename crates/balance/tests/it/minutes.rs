@@ -101,3 +101,11 @@ fn who_waits_gets_its_place_when_the_minute_has_moved_on_and_before_who_comes_th
     assert!(matches!(refused(&group, &at(60)), Refusal::AllSpent { .. }), "it is another's");
     assert!(ticket.fetch(at(60).now, Waker::noop()).is_some());
 }
+
+#[test]
+fn what_was_chosen_before_does_not_go_past_the_minute() {
+    let (_, group) = group(&[rpm(1)]);
+    let eligible: Vec<_> = (0..20).map(|_| group.eligible(&at(0)).expect("nothing was sent yet")).collect();
+    let picked = eligible.iter().filter_map(|found| group.pick_exactly(&at(0), found[0].member)).count();
+    assert_eq!(picked, 1);
+}

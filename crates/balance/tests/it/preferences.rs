@@ -23,6 +23,7 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
     fn a_preference_brings_nobody_above_the_bound(
         weights in prop::collection::vec(1_u32..5, 1..8),
