@@ -108,7 +108,8 @@ impl Group {
         choose: impl FnOnce(&[Candidate]) -> usize,
     ) -> Result<Lease, Refusal> {
         let mut books = self.core.fleet.lock();
-        let chosen = self.core.choose_among(&mut books, pick, |_, candidates| choose(candidates))?;
+        let chosen = self.core.choose_among(&mut books, pick, |_, candidates| choose(candidates));
+        let chosen = chosen.map_err(|refusal| self.core.tell(&mut books, pick, refusal))?;
         Ok(self.core.lease(&mut books, chosen, pick))
     }
 }

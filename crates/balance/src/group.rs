@@ -9,7 +9,7 @@ use crate::burden::{BusyBy, Room, Scale};
 use crate::dice::Dice;
 use crate::fleet::{Books, DeploymentIndex, Fleet};
 use crate::health::{HealthRules, Role};
-use crate::lease::Lease;
+use crate::lease::{Lease, TYPICAL};
 use crate::load::{Capacity, Weight, load, load_by_speed};
 use crate::pick::{Demand, Pick, Refusal};
 use crate::queue::{Opened, hand_on, wake};
@@ -244,6 +244,12 @@ impl Group {
     #[must_use]
     pub fn may_retry(&self, now: Duration) -> bool {
         self.core.fleet.lock().group(self.core.index).retries.try_retry(now)
+    }
+
+    /// The median time of the group's successes; 1 s where it has had none.
+    #[must_use]
+    pub fn usual_answer(&self) -> Duration {
+        self.core.fleet.lock().group(self.core.index).typical.get().unwrap_or(TYPICAL)
     }
 
     /// The time to a first byte below which the group's `hedge_quantile` of answers lie, as far as it is known.

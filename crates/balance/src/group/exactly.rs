@@ -54,12 +54,13 @@ impl Group {
             };
             found.push((class, eligible));
         });
-        drop(books);
         if found.is_empty() {
-            let member = unavailable.instead(pick)?;
+            let member =
+                unavailable.instead(pick).map_err(|refusal| self.core.tell(&mut books, pick, refusal))?;
             let Member { limit, weight, .. } = &self.members()[member];
             return Ok(vec![Eligible { member, class: 0, limit: *limit, weight: weight.get(), extra: 0.0 }]);
         }
+        drop(books);
         found.sort_by_key(|(class, _)| *class);
         let mut number = 0;
         let mut before = found[0].0;
@@ -117,9 +118,10 @@ impl Group {
         let mut books = self.core.fleet.lock();
         let limits = |index: usize| limit(&self.core.members[index]);
         let chosen = match books.others().is_some() {
-            true => self.core.least_busy_of_all(&mut books, pick, &limits)?,
-            false => self.core.least_busy_in_trouble(&mut books, pick, &limits)?,
+            true => self.core.least_busy_of_all(&mut books, pick, &limits),
+            false => self.core.least_busy_in_trouble(&mut books, pick, &limits),
         };
+        let chosen = chosen.map_err(|refusal| self.core.tell(&mut books, pick, refusal))?;
         Ok(self.core.lease(&mut books, chosen, pick))
     }
 }

@@ -295,13 +295,14 @@ impl<'a> Journey<'a> {
     /// What the client is told when nobody had a place for it.
     fn all_full(&self) -> ApiError {
         let now = self.now();
-        let group = &self.router.table().groups()[self.first.route.group].group;
+        let table = self.router.table();
+        let group = &table.groups()[self.first.route.group];
         let Refused { spent_until, queue_takes, .. } = self.first_refused;
         let spent = spent_until.map(|until| until.saturating_sub(now));
         let full = match queue_takes {
             Some(wait) => Full::QueueIsFull { wait: spent.map_or(wait, |spent| spent.max(wait)) },
             None => {
-                let wait = spent.unwrap_or_else(|| group.expected_wait(now));
+                let wait = spent.unwrap_or_else(|| group.expected_wait(table.fleet(), now));
                 Full::NoPlace { waited: self.queued, wait: wait.max(BUSY_WAIT) }
             }
         };

@@ -20,6 +20,7 @@ mod model_group;
 mod observer;
 mod once;
 mod own_strategies;
+mod pace;
 mod physical;
 mod probe;
 mod queue;

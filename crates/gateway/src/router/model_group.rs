@@ -4,12 +4,17 @@ use std::collections::HashMap;
 use std::mem::discriminant;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use http::HeaderValue;
-use leastbusy_balance::{Choose, Group, Strategy};
+use leastbusy_balance::{Choose, Fleet, Group, Strategy};
 
 use super::deployment::Deployment;
 use super::filters::Filters;
+use super::pace::Pace;
+
+/// The longest wait that anybody is told.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
 /// The deployments that answer one model name.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ pub struct ModelGroup {
     pub(super) queue_most: u32,
     /// Those that wait in strict mode, where each asks for itself.
     pub(super) asking: Arc<AtomicU32>,
+    /// How fast places come to those.
+    pub(super) pace: Pace,
     /// What leaves members out for a request; `None` where nothing ever does.
     pub(super) filters: Option<Box<Filters>>,
     /// In the order of the group's members.
@@ -81,6 +88,25 @@ impl ModelGroup {
             Some((strategy, group)) => group.get_or_init(|| self.group.with_strategy(*strategy)),
             None => &self.group,
         }
+    }
+
+    /// The time in which those that wait will probably have been served, those in strict mode included; at most an hour.
+    pub(super) fn expected_wait(&self, fleet: &Fleet, now: Duration) -> Duration {
+        self.group.expected_wait(now).max(self.expected_asking(fleet, now)).min(LONGEST_WAIT)
+    }
+
+    /// The same for those in strict mode alone: at the pace of the last seconds, or where nothing has moved yet, each place
+    /// for as long as answers usually take.
+    fn expected_asking(&self, fleet: &Fleet, now: Duration) -> Duration {
+        let asking = self.asking.load(Ordering::Relaxed);
+        if asking == 0 {
+            return Duration::ZERO;
+        }
+        let each = self.pace.between(now).unwrap_or_else(|| {
+            let places = self.group.members().iter().map(|member| fleet.in_flight(member.deployment));
+            self.group.usual_answer() / places.sum::<u32>().max(1)
+        });
+        each.saturating_mul(asking)
     }
 
     /// Its deployments, in the order of the configuration.

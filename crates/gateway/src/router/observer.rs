@@ -89,9 +89,9 @@ pub enum QueueEnd {
     ClientLeft,
     /// The queue was full, and a client with fewer requests in it, or a more urgent one, came.
     GaveWay,
-    /// The deployments that it could wait for have come to rest.
+    /// Nobody is left to wait for: all rest, or their minutes move on later than it may wait.
     Unavailable,
-    /// `max_queued_requests` were waiting already.
+    /// `max_queued_requests` were waiting already, or all its patience was gone before.
     Refused,
 }
 

@@ -1,20 +1,25 @@
 //! The pick in strict mode: a place is taken in Redis, for all instances, before the lease on it.
 
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use leastbusy_balance::{Eligible, Group, Lease, Pick, Refusal};
 
 use super::dispatch::Router;
+use super::model_group::ModelGroup;
 use super::observer::QueueEnd;
 use super::once::BUSY_WAIT;
 use super::queue::{Patience, Stay};
 use super::table::Route;
 use crate::shared::{Answer, Reservation, Strict, Wanted};
 
-/// The shortest pause before one that waits asks again; up to as much is added, so that those who wait do not ask together.
+/// The shortest pause before one of a few that wait asks again; up to as much is added, so that those who wait do not ask
+/// together.
 const ASK_AGAIN: Duration = Duration::from_millis(25);
+
+/// The longest such pause, without what is added.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often a place is asked for, when what was chosen has meanwhile come to rest.
 const ASKS: usize = 2;
@@ -32,28 +37,43 @@ impl Router {
         pick: Pick<'_>,
         patience: Patience,
     ) -> Result<Taken, Refusal> {
-        let group = &self.table().groups()[route.group];
-        let mut stay = Stay::begin(self.table(), route.group, Instant::now());
-        let Some(_asking) = Asking::begin(&group.asking, group.queue_most) else {
+        let table = self.table();
+        let group = &table.groups()[route.group];
+        let now = || table.since_start(Instant::now());
+        let mut stay = Stay::begin(table, route.group, Instant::now());
+        let Some(asking) = Asking::begin(group, now()) else {
             stay.ends(Some(QueueEnd::Refused));
-            let now = self.table().since_start(Instant::now());
-            return Err(Refusal::QueueFull { wait: group.group.expected_wait(now).max(BUSY_WAIT) });
+            let wait = group.expected_wait(table.fleet(), now());
+            return Err(Refusal::QueueFull { wait: wait.max(BUSY_WAIT) });
         };
+        let until = table.since_start(patience.until);
+        let mut has_waited = false;
         loop {
-            match self.take(strict, route, pick).await {
-                Err(Refusal::AllFull) if Instant::now() < patience.until => {
-                    let pause = ASK_AGAIN.mul_f64(1.0 + fastrand::f64());
-                    tokio::time::sleep_until(patience.until.min(Instant::now() + pause).into()).await;
-                }
-                taken => {
-                    stay.ends(match taken {
-                        Ok(_) => Some(QueueEnd::Served),
-                        Err(Refusal::AllFull) => Some(QueueEnd::TimedOut),
-                        Err(_) => None,
-                    });
-                    return taken;
-                }
+            let taken = self.take(strict, route, pick).await;
+            let may_come = match taken {
+                Err(Refusal::AllFull) => now() < until,
+                Err(Refusal::AllSpent { soonest }) => soonest.max(now()) < until,
+                _ => false,
+            };
+            if may_come {
+                has_waited = true;
+                let pause = asking.pause().mul_f64(1.0 + fastrand::f64());
+                tokio::time::sleep_until(patience.until.min(Instant::now() + pause).into()).await;
+                continue;
             }
+            if has_waited && taken.is_ok() {
+                asking.has_a_place(now());
+            }
+            stay.ends(match taken {
+                Err(Refusal::AllFull) if !has_waited => Some(QueueEnd::Refused),
+                _ if !has_waited => None,
+                Ok(_) => Some(QueueEnd::Served),
+                Err(Refusal::AllFull | Refusal::AllSpent { .. }) if until <= now() => {
+                    Some(QueueEnd::TimedOut)
+                }
+                Err(_) => Some(QueueEnd::Unavailable),
+            });
+            return taken;
         }
     }
 
@@ -94,19 +114,35 @@ impl Router {
 }
 
 /// One that waits in strict mode, counted for as long as it does.
-struct Asking<'a>(&'a AtomicU32);
+struct Asking<'a>(&'a ModelGroup);
 
 impl<'a> Asking<'a> {
-    /// `None` when `most` wait already.
-    fn begin(waiting: &'a AtomicU32, most: u32) -> Option<Self> {
-        let one_more = |waiting| (waiting < most).then_some(waiting + 1);
-        waiting.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok().map(|_| Self(waiting))
+    /// `None` when as many wait as may.
+    fn begin(group: &'a ModelGroup, now: Duration) -> Option<Self> {
+        let one_more = |waiting| (waiting < group.queue_most).then_some(waiting + 1);
+        let before = group.asking.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+        if before == 0 {
+            group.pace.begins(now);
+        }
+        Some(Self(group))
+    }
+
+    /// The shortest time before it asks again: the more wait, the less often each does, or they would keep Redis from the
+    /// rest.
+    fn pause(&self) -> Duration {
+        let asking = self.0.asking.load(Ordering::Relaxed);
+        ASK_AGAIN.saturating_mul((asking / 4).max(1)).min(LONGEST_PAUSE)
+    }
+
+    /// Its wait is over.
+    fn has_a_place(&self, now: Duration) {
+        self.0.pace.came(now);
     }
 }
 
 impl Drop for Asking<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.asking.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

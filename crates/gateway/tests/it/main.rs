@@ -48,6 +48,7 @@ mod stopping;
 mod strategies;
 mod streams;
 mod strict;
+mod strict_queue;
 mod timeouts;
 mod tls;
 mod usage;

@@ -10,7 +10,7 @@ use super::gateway::{Gateway, deployment, entry, eventually, on_one_worker};
 use super::script::{Exchange, Upstream, answers};
 
 /// One deployment with one place, and a queue for so many.
-fn scene(base: &str, most: u32) -> Config {
+pub(crate) fn scene(base: &str, most: u32) -> Config {
     let mut only = deployment("a", base);
     only.max_parallel_requests = Some(1);
     let mut config = on_one_worker([only]);
@@ -19,7 +19,7 @@ fn scene(base: &str, most: u32) -> Config {
 }
 
 /// A request whose answer is being made.
-async fn busy(gateway: &Gateway, upstream: &mut Upstream) -> (Client, Exchange) {
+pub(crate) async fn busy(gateway: &Gateway, upstream: &mut Upstream) -> (Client, Exchange) {
     let mut client = Client::connect(gateway).await;
     client.asks("m").await;
     (client, upstream.next_request().await)

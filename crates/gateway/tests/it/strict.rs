@@ -93,7 +93,7 @@ fn limited(engine: &Engine, wait: Duration) -> Config {
     config
 }
 
-fn strictly(config: Config, redis: &Server) -> Config {
+pub(crate) fn strictly(config: Config, redis: &Server) -> Config {
     let redis = Redis::new(Topology::Standalone(RedisNode::new("127.0.0.1", redis.port())));
     let shared = SharedState { mode: SharingMode::Strict, ..SharedState::through(redis) };
     Config { shared_state: Some(shared), ..config }

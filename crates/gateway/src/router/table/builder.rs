@@ -16,6 +16,7 @@ use crate::router::deployment::{Deployment, NotUsable, Place};
 use crate::router::engine::Engines;
 use crate::router::filters::{Filters, HealthBoard};
 use crate::router::model_group::{ModelGroup, Waiting};
+use crate::router::pace::Pace;
 use crate::router::physical::{Counts, Physical};
 use crate::router::reliability::Reliability;
 use crate::router::rules;
@@ -259,6 +260,7 @@ impl<'a> Builder<'a> {
             otherwise,
             queue_most,
             asking: Arc::new(AtomicU32::new(0)),
+            pace: Pace::default(),
             filters,
             deployments,
         });
