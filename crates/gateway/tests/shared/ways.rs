@@ -129,7 +129,7 @@ async fn rest_together(name: &str, sharing: &str) {
 async fn keep_a_limit_together(name: &str, sharing: &str) {
     let held = Upstream::playing(streams().event("held").then_hangs()).await;
     let model = entry("m", "a", &held.base(), "max_parallel_requests: 2");
-    let router = "router_settings: {all_cooling_wait: 0.1}\ngeneral_settings: {workers: 1}\n";
+    let router = "router_settings: {queue_timeout: 0.1}\ngeneral_settings: {workers: 1}\n";
     let instances = fleet(2, &format!("model_list:\n{model}{sharing}{router}")).await;
     let mut streams = instances[0].opens_many("m", 2).await;
     assert_eq!(instances[1].asks("m").await.status, 429);
